@@ -1,0 +1,125 @@
+"""hyn-k8s: Hypernets searches whose trials run in parallel on Dask, over shared storage.
+
+The map of the package::
+
+    cli        hyn-k8s run | results
+    search     what a search is made of; knows Hypernets and Dask
+    contract   every name that crosses a border: variables, paths, exit codes
+    errors     every error, and the sentence it says
+
+The public door is this module: ``enable()`` in a notebook or at the top of a script,
+``DaskDispatcher`` for ``HyperModel(dispatcher=...)``, ``load_best()`` for a run's best model, and
+the errors. Importing it is cheap: Hypernets and Dask are imported when they are first needed.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+from hyn_k8s.errors import (
+    HynError,
+    RunError,
+    SchedulerError,
+    ScriptError,
+    SearchError,
+    SettingsError,
+    StorageError,
+    WorkerError,
+)
+
+if TYPE_CHECKING:
+    from hyn_k8s.search.dispatcher import DaskDispatcher
+
+__version__ = _version("hyn-k8s")
+
+__all__ = [
+    "DaskDispatcher",
+    "HynError",
+    "RunError",
+    "SchedulerError",
+    "ScriptError",
+    "SearchError",
+    "SettingsError",
+    "StorageError",
+    "WorkerError",
+    "__version__",
+    "enable",
+    "load_best",
+]
+
+
+def enable(
+    *,
+    executors: int | None = None,
+    scheduler: str | None = None,
+    storage_type: str | None = None,
+    storage_root: str | None = None,
+    backend: str | None = None,
+    run: str | None = None,
+) -> None:
+    """Run the trials of every following ``search()`` of this process in parallel on Dask.
+
+    Call it before Hypernets is imported: it brings the fixes that Hypernets needs on current
+    libraries. What is not given comes from the HYN_ variables, see the README. Under
+    ``hyn-k8s run`` it changes nothing, since there all of it is in place; called again, it ends
+    what was in place and begins anew.
+
+    Args:
+        executors: trials in flight, at least 1; HYN_SEARCH_EXECUTORS, else 3.
+        scheduler: a Dask scheduler's address; DASK_SCHEDULER_ADDRESS, else an embedded cluster.
+            A live ``dask.distributed.Client`` of this process wins over both.
+        storage_type: ``file`` or ``s3``; HYN_STORAGE_TYPE, else ``file``.
+        storage_root: a directory, or ``/bucket/prefix``; HYN_STORAGE_ROOT, else ``./workdir``.
+        backend: ``dask`` or ``standalone``; HYN_SEARCH_BACKEND, else ``dask``.
+        run: the run's name; HYN_RUN_ID, else the script's name and a number.
+
+    Raises:
+        SettingsError: one of these, or its variable, has a wrong value.
+        StorageError: the storage cannot be reached or written.
+        RunError: there is a run of that name already.
+    """
+    from hyn_k8s import contract
+    from hyn_k8s.search import activation, runner
+    from hyn_k8s.search.settings import read_settings
+
+    if runner.is_running():
+        return
+    flags = {
+        contract.EXECUTORS: None if executors is None else str(executors),
+        contract.SCHEDULER: scheduler,
+        contract.STORAGE_TYPE: storage_type,
+        contract.STORAGE_ROOT: storage_root,
+        contract.BACKEND: backend,
+        contract.RUN_ID: run,
+    }
+    activation.activate(read_settings(flags))
+
+
+def load_best(run: str | None = None, *, trial: int | None = None) -> Any:
+    """The fitted model of the best trial of a run's last search, from file or S3 storage.
+
+    Of a multi-objective search it is the best by the first objective. The storage is the one the
+    HYN_STORAGE_ variables name.
+
+    Args:
+        run: the run's name; by default the one begun last.
+        trial: another trial of that search to load instead.
+
+    Raises:
+        RunError: there is no such run or trial, or it left no model.
+        StorageError: the storage cannot be reached.
+    """
+    from hyn_k8s.search.loading import load_best as load
+
+    return load(run, trial)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DaskDispatcher":
+        from hyn_k8s.search import compat
+        from hyn_k8s.search.dispatcher import DaskDispatcher
+
+        compat.apply()  # whoever passes a dispatcher imports Hypernets next
+        return DaskDispatcher
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,163 @@
+"""``hyn-k8s results``: the trials of a run as a table, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hyn_k8s import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
+    from rich.table import Table
+
+EPILOG = """\b
+Examples:
+  hyn-k8s results                          the latest run
+  hyn-k8s results heart-1 --top 5          its five best trials
+  hyn-k8s results heart-1 --format csv > trials.csv
+  hyn-k8s results --format json | jq '.searches[-1].best'
+"""
+
+_MAX_PARAMETERS = 8
+_NO_REWARD = float("inf")
+
+
+def _complete_run(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from hyn_k8s.search.results import list_runs
+    from hyn_k8s.search.settings import read_settings
+    from hyn_k8s.search.storage import open_storage
+
+    runs = list_runs(open_storage(read_settings().storage))
+    return [CompletionItem(run) for run in runs if run.startswith(incomplete)]
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run", required=False, shell_complete=_complete_run)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="Tables are for people; csv is the last search's trials, json the whole run.",
+)
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the N best trials.")
+@click.option("--storage-type", type=click.Choice(["file", "s3"]), help="[HYN_STORAGE_TYPE]")
+@click.option("--storage-root", metavar="PATH", help="[HYN_STORAGE_ROOT]")
+def results(
+    run: str | None, form: str, top: int | None, storage_type: str | None, storage_root: str | None
+) -> None:
+    """Show the trials of RUN, by default of the run begun last."""
+    from hyn_k8s.search.results import latest_run, read_summaries, read_trials
+    from hyn_k8s.search.settings import read_settings
+    from hyn_k8s.search.storage import open_storage
+
+    flags = {contract.STORAGE_TYPE: storage_type, contract.STORAGE_ROOT: storage_root}
+    storage = open_storage(read_settings(flags).storage)
+    name = run or latest_run(storage)
+    summaries = read_summaries(storage, name)
+    tables = {
+        summary["search"]: best_first(summary, read_trials(storage, name, summary["search"]), top)
+        for summary in summaries
+    }
+    if form == "json":
+        document = {
+            "run": name,
+            "searches": [{**each, "rows": tables[each["search"]]} for each in summaries],
+        }
+        click.echo(json.dumps(document, indent=2))
+    elif form == "csv":
+        _print_csv(tables[summaries[-1]["search"]])
+    else:
+        for summary in summaries:
+            print_search(summary, tables[summary["search"]], top=None, to_stderr=False)
+
+
+def best_first(
+    summary: dict[str, Any], rows: Sequence[dict[str, str]], top: int | None
+) -> list[dict[str, str]]:
+    """The ``top`` best rows by the first reward; all in the order of trials without ``top``."""
+    if top is None:
+        return list(rows)
+    column = _reward_columns(rows)[0] if rows else "reward"
+    sign = -1 if summary["directions"][0] == "max" else 1
+
+    def rank(row: dict[str, str]) -> float:
+        value = row.get(column)
+        return sign * float(value) if value and row["status"] == "succeeded" else _NO_REWARD
+
+    return sorted(rows, key=rank)[:top]
+
+
+def print_search(
+    summary: dict[str, Any], rows: Sequence[dict[str, str]], top: int | None, to_stderr: bool
+) -> None:
+    """Print one search for people: a table of its trials, and a line of counts."""
+    from rich.console import Console
+
+    console = Console(stderr=to_stderr)
+    if not console.is_terminal:
+        console = Console(stderr=to_stderr, width=200)
+    shown = best_first(summary, rows, top)
+    if shown:
+        console.print(_table(summary, shown))
+    counts = summary["trials"]
+    parts = [f"{counts[key]} {key}" for key in ("failed", "pruned", "skipped") if counts[key]]
+    console.print(
+        f"{summary['run']}/{summary['search']}: {summary['state']}, "
+        f"{counts['done']} of {summary['max_trials']} trials done"
+        + (f" ({', '.join(parts)})" if parts else ""),
+        highlight=False,
+    )
+
+
+def _table(summary: dict[str, Any], rows: Sequence[dict[str, str]]) -> Table:
+    """The rows with the hyper-parameters that tell them apart, as many as a screen takes."""
+    from rich.table import Table
+
+    from hyn_k8s.search.results import LEADING_COLUMNS, TRAILING_COLUMNS
+
+    rewards = _reward_columns(rows)
+    fixed = {*LEADING_COLUMNS, *TRAILING_COLUMNS, *rewards}
+    parameters = [name for name in rows[0] if name not in fixed and any(row[name] for row in rows)]
+    table = Table(title=f"{summary['run']}/{summary['search']}", title_justify="left")
+    for name in ("trial", "status", *rewards, "seconds", "worker"):
+        right = name in ("trial", "seconds") or name in rewards
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    for name in parameters[:_MAX_PARAMETERS]:
+        table.add_column(name.rpartition(".")[2], overflow="fold")
+    if any(row["detail"] for row in rows):
+        table.add_column("detail", overflow="fold")
+        parameters = [*parameters[:_MAX_PARAMETERS], "detail"]
+    best = (summary["best"] or {}).get("trial")
+    for row in rows:
+        numbers = [f"{float(row[name]):.5g}" if row[name] else "" for name in rewards]
+        seconds = f"{float(row['elapsed_seconds']):.1f}" if row["elapsed_seconds"] else ""
+        values = [row[name] for name in parameters[: _MAX_PARAMETERS + 1]]
+        style = "bold green" if row["trial"] == str(best) else None
+        table.add_row(
+            row["trial"], row["status"], *numbers, seconds, row["worker"], *values, style=style
+        )
+    return table
+
+
+def _reward_columns(rows: Sequence[dict[str, str]]) -> list[str]:
+    return [name for name in rows[0] if name == "reward" or name.startswith("reward_")]
+
+
+def _print_csv(rows: Sequence[dict[str, str]]) -> None:
+    if rows:
+        writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

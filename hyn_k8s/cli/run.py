@@ -1,0 +1,119 @@
+"""``hyn-k8s run``: a user's script, unmodified, with its searches in parallel."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from hyn_k8s import contract
+from hyn_k8s.contract import ExitCode, Variable
+from hyn_k8s.errors import ScriptError
+
+if TYPE_CHECKING:
+    from hyn_k8s.search.reporting import Reporter
+    from hyn_k8s.search.session import Session
+
+EPILOG = """\b
+Examples:
+  hyn-k8s run search.py
+  hyn-k8s run --executors 8 --run heart search.py --rows 3000
+  hyn-k8s run --scheduler tcp://scheduler:8786 --storage-root /opt/share search.py
+  HYN_STORAGE_OPTIONS='{"endpoint_url": "http://minio:9000"}' \\
+      hyn-k8s run --storage-type s3 --storage-root /bucket/prefix search.py
+\b
+Exit codes: the script's own; 1 if it raised, if no trial succeeded, or if storage,
+scheduler or a worker failed; 2 if an option or variable is wrong; 130 after Ctrl-C.
+"""
+
+
+def _option(variable: Variable, metavar: str) -> str:
+    return f"{variable.meaning[0].upper()}{variable.meaning[1:]}. [{metavar}{variable.name}]"
+
+
+@click.command(
+    epilog=EPILOG,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option("--executors", metavar="N", help=_option(contract.EXECUTORS, "default 3; "))
+@click.option("--scheduler", metavar="ADDRESS", help=_option(contract.SCHEDULER, ""))
+@click.option(
+    "--storage-type",
+    type=click.Choice(["file", "s3"]),
+    help=_option(contract.STORAGE_TYPE, "default file; "),
+)
+@click.option(
+    "--storage-root", metavar="PATH", help=_option(contract.STORAGE_ROOT, "default ./workdir; ")
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["dask", "standalone"]),
+    help=_option(contract.BACKEND, "default dask; "),
+)
+@click.option("--run", "run_name", metavar="NAME", help=_option(contract.RUN_ID, ""))
+@click.argument("script", type=click.Path())
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    executors: str | None,
+    scheduler: str | None,
+    storage_type: str | None,
+    storage_root: str | None,
+    backend: str | None,
+    run_name: str | None,
+    script: str,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run SCRIPT; the trials of its searches run in parallel on Dask.
+
+    Options come before SCRIPT; what follows it is the script's own. An option wins over its
+    variable.
+    """
+    from hyn_k8s.search import runner, settings
+
+    chosen = settings.read_settings(
+        {
+            contract.EXECUTORS: executors,
+            contract.SCHEDULER: scheduler,
+            contract.STORAGE_TYPE: storage_type,
+            contract.STORAGE_ROOT: storage_root,
+            contract.BACKEND: backend,
+            contract.RUN_ID: run_name,
+        }
+    )
+    for sentence in settings.read_slips():
+        click.echo(f"Warning: {sentence}", err=True)
+    try:
+        runner.check_script(script)
+    except ScriptError as error:
+        click.echo(f"Error: {error}", err=True)
+        ctx.exit(ExitCode.USAGE)
+    ctx.exit(runner.run_script(script, arguments, chosen, _reporter(), _show_results))
+
+
+def _reporter() -> Reporter:
+    """A live bar where a person looks, lines where nobody does."""
+    if sys.stderr.isatty():
+        from hyn_k8s.cli.bar import BarReporter
+
+        return BarReporter()
+    from hyn_k8s.search.reporting import LineReporter
+
+    return LineReporter(lambda line: click.echo(line, err=True))
+
+
+def _show_results(session: Session) -> None:
+    """After the script: where the results are, and the best trials of its last search."""
+    from hyn_k8s.cli.results import print_search
+    from hyn_k8s.search.results import read_summaries, read_trials
+
+    session.reporter.close()
+    if session.run is None:
+        click.echo("The script began no search.", err=True)
+        return
+    summary = read_summaries(session.storage, session.run)[-1]
+    rows = read_trials(session.storage, session.run, summary["search"])
+    print_search(summary, rows, top=5, to_stderr=True)
+    click.echo(f"Results: {session.storage.rooted(session.run)}", err=True)

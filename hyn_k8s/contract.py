@@ -1,0 +1,205 @@
+"""Every name that crosses a border of hyn-k8s: environment variables, file names, exit codes.
+
+The search half, the command line and whatever starts a driver elsewhere agree on these and on
+nothing else, so this module imports the standard library only and decides nothing. A name that
+is written to storage, read from an environment or returned to a shell is spelled here once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable of the contract, as the documentation shows it."""
+
+    name: str
+    """The variable's name."""
+    accepted: str
+    """What may stand in it, in words a user reads after a mistake."""
+    default: str
+    """What holds when it is unset or empty, in words."""
+    meaning: str
+    """One line of what it decides."""
+    flag: str | None = None
+    """The option of ``hyn-k8s run`` that wins over it."""
+
+    @property
+    def label(self) -> str:
+        """How an error names it: the variable, with the flag that may have set it."""
+        return f"{self.name} ({self.flag})" if self.flag else self.name
+
+
+BACKEND = Variable(
+    "HYN_SEARCH_BACKEND",
+    "dask or standalone",
+    "`dask`",
+    "where trials run: on a Dask cluster, or one at a time in the script's own process",
+    "--backend",
+)
+EXECUTORS = Variable(
+    "HYN_SEARCH_EXECUTORS",
+    "a whole number of 1 or more",
+    "3",
+    "trials in flight",
+    "--executors",
+)
+SCHEDULER = Variable(
+    "DASK_SCHEDULER_ADDRESS",
+    "an address such as tcp://scheduler:8786 or tls://scheduler:8786",
+    "an embedded cluster",
+    "the Dask scheduler; a live `Client` of the script wins over it",
+    "--scheduler",
+)
+STORAGE_TYPE = Variable(
+    "HYN_STORAGE_TYPE", "file or s3", "`file`", "what the shared storage is", "--storage-type"
+)
+STORAGE_ROOT = Variable(
+    "HYN_STORAGE_ROOT",
+    "a directory path for file, /bucket or /bucket/prefix for s3",
+    "`./workdir` (file)",
+    "where runs are kept; the same path on every node",
+    "--storage-root",
+)
+STORAGE_OPTIONS = Variable(
+    "HYN_STORAGE_OPTIONS",
+    'a JSON object of s3fs options, such as {"endpoint_url": "http://minio:9000"}',
+    "`{}`",
+    "how s3fs reaches the bucket",
+)
+STORAGE_ACCESS_KEY = Variable(
+    "HYN_STORAGE_ACCESS_KEY",
+    "an access key id, together with HYN_STORAGE_SECRET_KEY",
+    "–",
+    "the access key; wins over one in the options",
+)
+STORAGE_SECRET_KEY = Variable(
+    "HYN_STORAGE_SECRET_KEY",
+    "a secret access key, together with HYN_STORAGE_ACCESS_KEY",
+    "–",
+    "the secret key; wins over one in the options",
+)
+RUN_ID = Variable(
+    "HYN_RUN_ID",
+    "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 63",
+    "the script's name and a number",
+    "the run's name: its directory below the storage root",
+    "--run",
+)
+TRIAL_ATTEMPTS = Variable(
+    "HYN_SEARCH_TRIAL_ATTEMPTS",
+    "a whole number of 1 or more",
+    "5",
+    "workers that may be lost under one trial before it counts as failed",
+)
+
+VARIABLES = (
+    BACKEND,
+    EXECUTORS,
+    SCHEDULER,
+    STORAGE_TYPE,
+    STORAGE_ROOT,
+    STORAGE_OPTIONS,
+    STORAGE_ACCESS_KEY,
+    STORAGE_SECRET_KEY,
+    RUN_ID,
+    TRIAL_ATTEMPTS,
+)
+
+PREFIXES = ("HYN_SEARCH_", "HYN_STORAGE_", "HYN_RUN_")
+"""A variable that begins so and is none of VARIABLES is taken for a slip of the pen."""
+
+
+class ExitCode:
+    """What ``hyn-k8s`` returns to the shell; a script's own exit code passes through."""
+
+    OK = 0
+    FAILED = 1
+    """The script raised, no trial succeeded, or storage, scheduler or a worker was unusable."""
+    USAGE = 2
+    """A flag, a variable or the script's path is wrong; nothing was started."""
+    INTERRUPTED = 130
+    """Ctrl-C; the results so far are on the storage."""
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Every path of one run, relative to the storage root; nobody else joins such paths."""
+
+    run: str
+    """The run's name."""
+
+    @property
+    def manifest(self) -> str:
+        """JSON: who began the run, and when. Creating it claims the name."""
+        return f"{self.run}/run.json"
+
+    @property
+    def proof(self) -> str:
+        """The directory in which workers prove their storage; there only while the run goes on."""
+        return f"{self.run}/storage-proof"
+
+    @property
+    def token(self) -> str:
+        """What a worker must read to prove that it sees the same storage."""
+        return f"{self.proof}/driver"
+
+    def worker_token(self, worker_id: str) -> str:
+        """What a worker writes, and takes away again, to prove that it may write."""
+        return f"{self.proof}/{worker_id}"
+
+    def search(self, ordinal: int) -> SearchPaths:
+        """The paths of the run's ``ordinal``-th search; the first is 1."""
+        return SearchPaths(self.run, ordinal)
+
+
+@dataclass(frozen=True)
+class SearchPaths:
+    """Every path of one ``search()`` call, relative to the storage root."""
+
+    run: str
+    ordinal: int
+
+    @property
+    def name(self) -> str:
+        """Its directory's name, as results show it: ``search-1``."""
+        return f"search-{self.ordinal}"
+
+    @property
+    def directory(self) -> str:
+        return f"{self.run}/{self.name}"
+
+    @property
+    def models(self) -> str:
+        """The directory of the trials' models."""
+        return f"{self.directory}/models"
+
+    def model(self, number: int, execution: str) -> str:
+        """Where one execution of a trial saves its model; no two executions share a path."""
+        return f"{self.models}/{number:05d}_{execution}.pkl"
+
+    @property
+    def trials(self) -> str:
+        """CSV, a row a trial."""
+        return f"{self.directory}/trials.csv"
+
+    @property
+    def failures(self) -> str:
+        """Text, the whole traceback of each failed trial; absent when none failed."""
+        return f"{self.directory}/failures.txt"
+
+    @property
+    def summary(self) -> str:
+        """JSON: counts, best trial, settings of the search; written last."""
+        return f"{self.directory}/summary.json"
+
+    @property
+    def hyper_model(self) -> str:
+        """The stripped hyper model: what workers run trials with and ``load_best`` loads by."""
+        return f"{self.directory}/hyper-model.pkl"
+
+    @property
+    def data(self) -> str:
+        """The data of the search; there only while it runs."""
+        return f"{self.directory}/data.pkl"

@@ -1,0 +1,115 @@
+"""Every error hyn-k8s raises on purpose, and the sentence each one says.
+
+::
+
+    HynError
+    ├── SettingsError    a HYN_ variable or its flag is wrong        variable, found, expected
+    ├── ScriptError      the user's script cannot be loaded          script, problem
+    ├── RunError         a run cannot be opened or read              run, problem
+    ├── StorageError     the shared storage cannot be used           url, problem
+    ├── SchedulerError   the Dask scheduler is unreachable or gone   address, problem
+    ├── WorkerError      a Dask worker does not fit this run         worker, problem
+    └── SearchError      no trial of a search succeeded              search, trials, last_error
+
+An error carries fields and writes its own sentence: which object, what was found, what is
+accepted or what to do. Callers never format one. Fields hold no secrets, so an error may be
+logged, pickled and shown anywhere; all of them cross process borders (workers raise them).
+"""
+
+from __future__ import annotations
+
+
+class HynError(Exception):
+    """Base of all of ours; ``except HynError`` catches what a user can act on.
+
+    The positional arguments are the fields, in order, which is what lets pickle rebuild one.
+    """
+
+
+class SettingsError(HynError):
+    """A variable of the HYN_ contract, or the flag that stands for it, has a wrong value."""
+
+    def __init__(self, variable: str, found: str, expected: str) -> None:
+        super().__init__(variable, found, expected)
+        self.variable = variable
+        self.found = found
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"{self.variable}: found {self.found}; accepted: {self.expected}"
+
+
+class ScriptError(HynError):
+    """The user's script does not exist, is no Python, or cannot be read."""
+
+    def __init__(self, script: str, problem: str) -> None:
+        super().__init__(script, problem)
+        self.script = script
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.script}: {self.problem}"
+
+
+class RunError(HynError):
+    """A run does not exist, has nothing to show, or its name is taken."""
+
+    def __init__(self, run: str, problem: str) -> None:
+        super().__init__(run, problem)
+        self.run = run
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"run {self.run}: {self.problem}"
+
+
+class StorageError(HynError):
+    """The shared storage cannot be reached, written or trusted. ``url`` has no credentials."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(url, problem)
+        self.url = url
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"storage {self.url}: {self.problem}"
+
+
+class SchedulerError(HynError):
+    """The Dask scheduler did not answer, or went away while trials were running."""
+
+    def __init__(self, address: str, problem: str) -> None:
+        super().__init__(address, problem)
+        self.address = address
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"Dask scheduler {self.address}: {self.problem}"
+
+
+class WorkerError(HynError):
+    """A Dask worker runs other versions than the driver, or does not see the run's storage."""
+
+    def __init__(self, worker: str, problem: str) -> None:
+        super().__init__(worker, problem)
+        self.worker = worker
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"Dask worker {self.worker}: {self.problem}"
+
+
+class SearchError(HynError):
+    """A search ended without one succeeded trial. ``last_error`` is one line."""
+
+    def __init__(self, search: str, trials: int, last_error: str) -> None:
+        super().__init__(search, trials, last_error)
+        self.search = search
+        self.trials = trials
+        self.last_error = last_error
+
+    def __str__(self) -> str:
+        return (
+            f"{self.search}: none of its {self.trials} trials succeeded; "
+            f"the last one failed with {self.last_error}"
+        )

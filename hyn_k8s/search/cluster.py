@@ -1,0 +1,148 @@
+"""All ways to a Dask cluster: the script's own ``Client``, an address, or the embedded cluster.
+
+Decided when a search begins, so that a script may make its ``Client`` whenever it likes. Only
+what was opened here is closed here: a user's client and a foreign cluster stay as they were,
+except that the run's plugin is taken off the workers at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import distributed
+from distributed import Client
+
+from hyn_k8s import contract
+from hyn_k8s.contract import RunPaths
+from hyn_k8s.errors import HynError, SchedulerError, WorkerError
+from hyn_k8s.search.embedded import EmbeddedCluster
+from hyn_k8s.search.settings import Settings
+from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.worker import RunPlugin, versions
+
+CONNECT_TIMEOUT_SECONDS = 15.0
+
+logger = logging.getLogger("hyn_k8s")
+
+
+class Cluster:
+    """A connection to a Dask cluster whose workers have joined the run.
+
+    Raises:
+        SchedulerError: no scheduler answers at the address.
+        WorkerError: a worker that is there has other versions or another storage.
+    """
+
+    def __init__(
+        self, settings: Settings, storage: Storage, run: str, tell: Callable[[str], None]
+    ) -> None:
+        self._tell = tell
+        self._opened = contextlib.ExitStack()
+        self.key = f"{run}-{secrets.token_hex(4)}"
+        try:
+            self.client = live_client() or self._connect(settings)
+            self.address = str(self.client.scheduler.address)
+            self._admit_workers(storage, run)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def dashboard(self) -> str | None:
+        """The URL of Dask's dashboard, None while it is unknown."""
+        return str(self.client.dashboard_link) or None
+
+    def serves(self) -> bool:
+        """Whether it can still be used, and no client the script made since should be."""
+        live = live_client()
+        return self.client.status == "running" and (live is None or live is self.client)
+
+    def close(self) -> None:
+        """Take the run off the workers and close what was opened here."""
+        self._opened.close()
+
+    def _connect(self, settings: Settings) -> Client:
+        address = settings.scheduler
+        if address is None:
+            embedded = EmbeddedCluster(settings.executors)
+            self._opened.callback(embedded.close)
+            address = embedded.address
+        try:
+            client = Client(address, timeout=CONNECT_TIMEOUT_SECONDS, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            problem = (
+                f"no answer within {CONNECT_TIMEOUT_SECONDS:.0f} s ({type(error).__name__}); "
+                f"is it running, and is {contract.SCHEDULER.label} right?"
+            )
+            raise SchedulerError(address, problem) from None
+        self._opened.callback(_close_client, client)
+        return client
+
+    def _admit_workers(self, storage: Storage, run: str) -> None:
+        """Bring the run to every worker, those that join later included."""
+        self._require_package()
+        self._warn_of_open_wire(storage)
+        token = secrets.token_bytes(16)
+        storage.write(RunPaths(run).token, token)
+        plugin = RunPlugin(self.key, run, storage.settings, token)
+        self.client.subscribe_topic(plugin.name, self._report_refusal)
+        self._opened.callback(self._dismiss_workers, plugin.name)
+        try:
+            self.client.register_plugin(plugin)
+        except HynError as error:
+            raise error.with_traceback(None) from None
+        except Exception as error:
+            problem = f"could not be prepared ({type(error).__name__}: {error})"
+            raise WorkerError(f"of {self.address}", problem) from error
+
+    def _require_package(self) -> None:
+        """Look for our package on each worker: without it, it could not even read the plugin."""
+        mine = versions()
+        found = self.client.get_versions(packages=["hyn_k8s"])
+        for address, worker in found["workers"].items():
+            theirs = worker["host"]["python"] if worker else ""
+            if worker and worker["packages"].get("hyn_k8s") is None:
+                problem = f"hyn-k8s is not installed there; install hyn-k8s[search]=={mine['hyn-k8s']}"
+                raise WorkerError(address, problem)
+            if theirs and ".".join(theirs.split(".")[:2]) != mine["python"]:
+                raise WorkerError(address, f"it has Python {theirs}; the driver has {mine['python']}")
+
+    def _warn_of_open_wire(self, storage: Storage) -> None:
+        local = ("tls://", "inproc://", "tcp://127.", "tcp://localhost", "tcp://[::1]")
+        if storage.settings.credentials and not self.address.startswith(local):
+            logger.warning(
+                "The storage's credentials go to the workers of %s unencrypted; "
+                "use a tls:// scheduler, or set %s and %s on the workers",
+                self.address,
+                contract.STORAGE_ACCESS_KEY.name,
+                contract.STORAGE_SECRET_KEY.name,
+            )
+
+    def _report_refusal(self, event: tuple[float, dict[str, Any]]) -> None:
+        _, message = event
+        self._tell(f"A worker was turned away. {message['text']}")
+
+    def _dismiss_workers(self, plugin: str) -> None:
+        if self.client.status == "running":
+            with contextlib.suppress(Exception):  # the cluster may go first; nothing is lost then
+                self.client.unsubscribe_topic(plugin)
+                self.client.unregister_worker_plugin(plugin)
+
+
+def live_client() -> Client | None:
+    """The client the script itself made and that is usable from here, if there is one."""
+    try:
+        client = distributed.default_client()
+    except ValueError:
+        return None
+    return client if client.status == "running" and not client.asynchronous else None
+
+
+def _close_client(client: Client) -> None:
+    # The embedded scheduler is about to be killed: a slow good-bye to it helps nobody.
+    with contextlib.suppress(Exception):
+        client.close(timeout=2)

@@ -1,0 +1,218 @@
+"""``DaskDispatcher``: what Hypernets calls to run the trials of one ``search()``.
+
+It prepares a search (its directory, the stripped hyper model and the data on the storage, the
+cluster), lets ``SearchLoop`` run it, and writes its results, however it ends. Experiments
+deep-copy hyper models with their dispatchers, so an instance holds nothing but plain values;
+everything that lasts is the session's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import time
+from typing import Any
+
+from hyn_k8s.contract import SearchPaths
+from hyn_k8s.errors import SearchError, SettingsError
+from hyn_k8s.search import hyper_models, shipping
+from hyn_k8s.search.execution import DaskExecution, Execution, InlineExecution
+from hyn_k8s.search.loop import SearchLoop
+from hyn_k8s.search.progress import Progress
+from hyn_k8s.search.results import Recorder, Row, SearchFacts
+from hyn_k8s.search.session import Session, current_session
+from hyn_k8s.search.settings import read_settings
+from hyn_k8s.search.site import write_blob
+from hyn_k8s.search.trial import SUCCEEDED, Failure, SearchTask, failed_reward
+
+
+class DaskDispatcher:
+    """A dispatcher for ``HyperModel(dispatcher=...)``, and the one ``enable()`` puts in place.
+
+    ``executors`` is the number of trials in flight of this hyper model, HYN_SEARCH_EXECUTORS
+    when None. Without ``enable()`` the first search begins a session by the environment.
+    """
+
+    def __init__(self, executors: int | None = None) -> None:
+        if executors is not None and executors < 1:
+            raise SettingsError("DaskDispatcher(executors=)", str(executors), "1 or more")
+        self._executors = executors
+
+    def dispatch(
+        self,
+        hyper_model: Any,
+        X: Any,
+        y: Any,
+        X_eval: Any,
+        y_eval: Any,
+        X_test: Any,
+        cv: bool,
+        num_folds: int,
+        max_trials: int,
+        dataset_id: Any,
+        trial_store: Any,
+        **fit_kwargs: Any,
+    ) -> int:
+        """Run one search, as Hypernets' dispatchers do; the number after the last trial.
+
+        Raises:
+            HynError: settings, storage, cluster or workers do not allow the search to go on.
+        """
+        session = current_session()
+        if session is None:
+            from hyn_k8s.search.activation import activate
+
+            session = activate(read_settings())
+        search = _Search(session, hyper_model, max_trials, cv, self._executors)
+        options = _space_options(hyper_model, X, y)
+        arguments = (X, y, X_eval, y_eval, X_test, fit_kwargs)
+        return search.run(arguments, num_folds, dataset_id, trial_store, options)
+
+
+class _Search:
+    """One search of a session."""
+
+    def __init__(
+        self, session: Session, hyper_model: Any, max_trials: int, cv: bool, executors: int | None
+    ) -> None:
+        self._session = session
+        self._hyper_model = hyper_model
+        self._storage = session.storage
+        self._window = 1 if session.standalone else executors or session.settings.executors
+        self._paths = session.begin_search()
+        self._facts = _facts(hyper_model, max_trials, self._window, cv)
+        self._recorder = Recorder(self._storage, self._paths, self._facts)
+        self._progress = Progress(
+            search=f"{self._paths.run}/{self._paths.name}",
+            total=max_trials,
+            maximize=self._facts.directions[0] == "max",
+            reward=self._facts.rewards[0],
+            begun=time.time(),
+        )
+
+    def run(
+        self, arguments: tuple[Any, ...], num_folds: int, dataset_id: Any, trial_store: Any,
+        space_options: dict[str, Any],
+    ) -> int:  # fmt: skip
+        """Run all trials; the number after the last one. Results are written however it ends."""
+        state = "failed"
+        try:
+            execution = self._prepare(arguments, num_folds)
+            loop = SearchLoop(
+                self._hyper_model,
+                execution,
+                window=self._window,
+                max_trials=self._facts.max_trials,
+                dataset_id=dataset_id,
+                trial_store=trial_store,
+                space_options=space_options,
+                told=self._told,
+                running=self._running,
+            )
+            following = loop.run()
+            state = "stopped" if loop.stopped else "finished"
+            return following
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
+        finally:
+            self._end(state)
+
+    def _prepare(self, arguments: tuple[Any, ...], num_folds: int) -> Execution:
+        """Put on the storage what every trial needs, and get hold of something to run them."""
+        shipping.ship_script_modules()
+        light = hyper_models.stripped(self._hyper_model)
+        hyper_model = shipping.dumps(light, "the hyper model")
+        data = shipping.dumps(arguments, "the data of the search")
+        self._storage.make_directory(self._paths.models)
+        session = self._session
+        task = SearchTask(
+            key=session.join_inline() if session.standalone else session.cluster().key,
+            paths=self._paths,
+            hyper_model=write_blob(self._storage, self._paths.hyper_model, hyper_model),
+            data=write_blob(self._storage, self._paths.data, data),
+            cv=self._facts.cv,
+            num_folds=num_folds,
+        )
+        pickled = pickle.dumps(task)
+        if session.standalone:
+            self._show(self._progress)
+            return InlineExecution(pickled)
+        cluster = session.cluster()
+        self._show(dataclasses.replace(self._progress, dashboard=cluster.dashboard))
+        return DaskExecution(
+            cluster.client,
+            pickled,
+            name=f"{cluster.key}-{self._paths.name}",
+            attempts=session.settings.trial_attempts,
+            failed_reward=failed_reward(self._hyper_model),
+            tell=session.reporter.tell,
+        )
+
+    def _told(self, row: Row, failure: Failure | None) -> None:
+        self._recorder.add(row, failure)
+        rewards = row.rewards if row.status == SUCCEEDED else None
+        error = f"{row.detail} (trial {row.trial})" if failure else None
+        self._show(self._progress.with_trial(row.trial, row.status, rewards, error))
+        self._recorder.write_if_due(self._progress)
+
+    def _running(self, running: int) -> None:
+        self._show(self._progress.with_running(running))
+
+    def _show(self, progress: Progress) -> None:
+        self._progress = progress
+        self._session.reporter.show(progress)
+
+    def _end(self, state: str) -> None:
+        self._show(self._progress.finished())
+        progress = self._progress
+        if progress.failed and progress.failed == progress.done:
+            last = progress.last_error or "an unknown error"
+            self._session.hopeless.append(SearchError(progress.search, progress.failed, last))
+        self._recorder.write(progress, state, self._pareto())
+        self._storage.delete(self._paths.data)
+        _delete_orphans(self._session, self._paths, self._recorder.committed_models())
+
+    def _pareto(self) -> list[int]:
+        """The trials of a multi-objective search that no other one dominates."""
+        if len(self._facts.rewards) < 2 or not self._progress.succeeded:
+            return []
+        best = self._hyper_model.history.get_best()
+        return [trial.trial_no for trial in best] if isinstance(best, list) else []
+
+
+def _space_options(hyper_model: Any, X: Any, y: Any) -> dict[str, Any]:
+    """What sampling needs to know of the data: feature importances, for one objective only."""
+    from hypernets.tabular import get_tool_box
+    from hypernets.utils import const
+
+    searcher = hyper_model.searcher
+    if searcher.kind() != const.SEARCHER_MOO:
+        return {}
+    if "feature_usage" not in [objective.name for objective in searcher.objectives]:
+        return {}
+    tool_box = get_tool_box(X, y)
+    estimator = tool_box.general_estimator(X, y, task=hyper_model.task)
+    estimator.fit(tool_box.general_preprocessor(X).fit_transform(X, y), y)
+    importances = zip(estimator.feature_name_, estimator.feature_importances_, strict=True)
+    return {"importances": list(importances)}
+
+
+def _facts(hyper_model: Any, max_trials: int, window: int, cv: bool) -> SearchFacts:
+    return SearchFacts(
+        hyper_model=type(hyper_model).__qualname__,
+        searcher=type(hyper_model.searcher).__qualname__,
+        rewards=tuple(hyper_models.reward_names(hyper_model)),
+        directions=tuple(hyper_models.directions(hyper_model)),
+        max_trials=max_trials,
+        executors=window,
+        cv=bool(cv),
+    )
+
+
+def _delete_orphans(session: Session, paths: SearchPaths, committed: set[str]) -> None:
+    """Remove models of executions that were never accepted: lost workers, stopped trials."""
+    for name in session.storage.list(paths.models):
+        path = f"{paths.models}/{name}"
+        if not any(path.startswith(model) for model in committed):
+            session.storage.delete(path)

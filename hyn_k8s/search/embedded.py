@@ -1,0 +1,104 @@
+"""The embedded cluster: a Dask scheduler and one-thread workers as subprocesses of the driver.
+
+Made of ``dask scheduler`` and ``dask worker`` commands, never of multiprocessing: a LocalCluster
+imports the user's script again in each worker, fails without a ``__main__`` guard, and runs the
+script's body once more whenever a worker is replaced. distributed's own SubprocessCluster comes
+close, but it leaves its processes behind when the driver is killed, and its scheduler stops for
+good once it has logged more than a pipe holds. Each process here has a group of its own (Ctrl-C in
+the terminal is the driver's to handle), logs to a file, and dies with the driver (``lifeline``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from hyn_k8s.errors import SchedulerError
+from hyn_k8s.search import lifeline
+
+START_TIMEOUT_SECONDS = 60.0
+_LOG_TAIL = 2000
+
+_ENVIRONMENT = {
+    # The driver counts lost workers itself; Dask gives each loss back at once.
+    "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+    # A trial may train with processes of its own, as it may in the script's process.
+    "DASK_DISTRIBUTED__WORKER__DAEMON": "False",
+}
+
+
+class EmbeddedCluster:
+    """A scheduler and ``workers`` worker processes on this machine, until ``close``.
+
+    Raises:
+        SchedulerError: the scheduler did not come up within START_TIMEOUT_SECONDS.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="hyn-k8s-dask-"))
+        self._processes: list[subprocess.Popen[bytes]] = []
+        try:
+            self.address = self._start_scheduler()
+            for number in range(1, workers + 1):
+                self._start_worker(number)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Kill every process of the cluster and remove its files; the second call does nothing."""
+        for process in self._processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        for process in self._processes:
+            process.wait()
+            if process.stdin:
+                process.stdin.close()
+        self._processes.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start_scheduler(self) -> str:
+        identity = self._folder / "scheduler.json"
+        process = self._start(
+            "scheduler",
+            ["scheduler", "--host", "127.0.0.1", "--port", "0"]
+            + ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(identity)]
+            + ["--preload", lifeline.__name__],
+        )
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                return str(json.loads(identity.read_text())["address"])
+            except (FileNotFoundError, json.JSONDecodeError):
+                time.sleep(0.02)  # its file is the only sign the scheduler gives of itself
+        log = (self._folder / "scheduler.log").read_text()[-_LOG_TAIL:]
+        raise SchedulerError("of the embedded cluster", f"it did not start; its log ends:\n{log}")
+
+    def _start_worker(self, number: int) -> None:
+        name = f"worker-{number}"
+        self._start(
+            name,
+            ["worker", self.address, "--name", name, "--nworkers", "1", "--nthreads", "1"]
+            + ["--host", "127.0.0.1", "--no-dashboard"]
+            + ["--local-directory", str(self._folder), "--preload-nanny", lifeline.__name__],
+        )
+
+    def _start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        with open(self._folder / f"{name}.log", "wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, **_ENVIRONMENT},
+            )
+        self._processes.append(process)
+        return process

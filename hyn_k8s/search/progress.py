@@ -1,0 +1,126 @@
+"""How far a search is: counts, best, rate, time left. Values only; showing them is for others.
+
+The dispatcher replaces the value as trials are asked and told; a renderer in another thread reads
+whichever is current, so neither waits for the other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hyn_k8s.search.trial import FAILED, PRUNED, SKIPPED, SUCCEEDED
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best trial so far, by the first reward."""
+
+    trial: int
+    rewards: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of one search at one moment."""
+
+    search: str
+    """``heart-1/search-1``."""
+    total: int
+    """``max_trials``."""
+    maximize: bool
+    """Whether a greater first reward is better."""
+    reward: str
+    """The first reward's name."""
+    begun: float
+    """Seconds since the epoch, by this machine's clock."""
+    succeeded: int = 0
+    failed: int = 0
+    pruned: int = 0
+    skipped: int = 0
+    running: int = 0
+    best: Best | None = None
+    last_error: str | None = None
+    """One line about the trial that failed last."""
+    dashboard: str | None = None
+    """The URL of Dask's dashboard."""
+    ended: float | None = None
+
+    @property
+    def done(self) -> int:
+        """Trials that have come to something."""
+        return self.succeeded + self.failed + self.pruned + self.skipped
+
+    def rate(self, now: float) -> float | None:
+        """Trials done per second since the search began; None before the first."""
+        elapsed = (self.ended or now) - self.begun
+        return self.done / elapsed if self.done and elapsed > 0 else None
+
+    def eta_seconds(self, now: float) -> float | None:
+        """Seconds until ``total`` trials are done, at the rate so far; None before the first."""
+        rate = self.rate(now)
+        return None if rate is None else max(0, self.total - self.done) / rate
+
+    def with_running(self, running: int) -> Progress:
+        """The same with ``running`` trials in flight."""
+        return replace(self, running=running)
+
+    def with_trial(
+        self, number: int, status: str, rewards: Sequence[float] | None, error: str | None = None
+    ) -> Progress:
+        """The same with one more trial done. ``rewards`` is None unless it succeeded."""
+        counted = {SUCCEEDED: "succeeded", FAILED: "failed", PRUNED: "pruned", SKIPPED: "skipped"}
+        name = counted[status]
+        best = self.best
+        if rewards and self._betters(rewards[0]):
+            best = Best(number, tuple(rewards))
+        changes = {name: getattr(self, name) + 1}
+        return replace(self, best=best, last_error=error or self.last_error, **changes)
+
+    def finished(self) -> Progress:
+        """The same, ended now."""
+        return replace(self, ended=time.time(), running=0)
+
+    def _betters(self, reward: float) -> bool:
+        if reward != reward:
+            return False
+        if self.best is None:
+            return True
+        return reward > self.best.rewards[0] if self.maximize else reward < self.best.rewards[0]
+
+
+def progress_line(progress: Progress, now: float) -> str:
+    """One line of text: what a log or a pipe shows."""
+    parts = [f"{progress.search}: {progress.done}/{progress.total} done"]
+    parts.append(f"{progress.running} running")
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    parts.append(f"best {best_text(progress)}")
+    rate = progress.rate(now)
+    if rate is not None:
+        parts.append(rate_text(rate))
+    eta = progress.eta_seconds(now)
+    if eta is not None and progress.ended is None:
+        parts.append(f"{duration_text(eta)} left")
+    return ", ".join(parts)
+
+
+def best_text(progress: Progress) -> str:
+    """The best first reward and its trial, or a dash."""
+    best = progress.best
+    return "–" if best is None else f"{progress.reward} {best.rewards[0]:.5g} (trial {best.trial})"
+
+
+def rate_text(rate: float) -> str:
+    """A rate in the unit a reader can picture."""
+    return f"{rate:.1f} trials/s" if rate >= 1 else f"{rate * 60:.1f} trials/min"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as h, min and s, the two greatest of them."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {whole % 60:02d} s" if minutes else f"{whole} s"

@@ -1,0 +1,265 @@
+"""What a search leaves on the storage for people: trials.csv, failures.txt, summary.json.
+
+A row a trial with every hyper-parameter as a column, the whole traceback of each failed trial,
+and a summary that names the best one. ``Recorder`` collects while the search runs and writes at
+its end, and in between often enough that a lost driver costs little. ``read_results`` and
+``load_best`` are the way back, for the command line and for scripts.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import datetime
+import io
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from hyn_k8s.contract import RunPaths, SearchPaths
+from hyn_k8s.errors import RunError
+from hyn_k8s.search.progress import Progress
+from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.trial import SUCCEEDED, Failure
+
+FORMAT_VERSION = 1
+LEADING_COLUMNS = ("trial", "status")
+TRAILING_COLUMNS = ("elapsed_seconds", "worker", "started", "ended", "model", "detail")
+
+FIRST_WRITE_SECONDS = 10.0
+"""After how long a running search is first written down; later writes keep to 2 % of the time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One trial as people see it."""
+
+    trial: int
+    status: str
+    rewards: tuple[float, ...]
+    """Empty unless the trial has some."""
+    elapsed: float | None
+    worker: str
+    started: float | None
+    ended: float | None
+    model: str | None
+    """Relative to the storage root."""
+    detail: str
+    """Why a trial failed or was skipped, in one line."""
+    hyperparameters: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchFacts:
+    """What is known of a search when it begins; part of its summary."""
+
+    hyper_model: str
+    searcher: str
+    rewards: tuple[str, ...]
+    directions: tuple[str, ...]
+    max_trials: int
+    executors: int
+    cv: bool
+
+
+class Recorder:
+    """Collects the rows of one search and writes them to its directory."""
+
+    def __init__(self, storage: Storage, paths: SearchPaths, facts: SearchFacts) -> None:
+        self._storage = storage
+        self._paths = paths
+        self._facts = facts
+        self._rows: list[Row] = []
+        self._failures: list[str] = []
+        self._written_at = time.monotonic()
+        self._interval = FIRST_WRITE_SECONDS
+
+    def add(self, row: Row, failure: Failure | None = None) -> None:
+        """Take one trial that has come to something."""
+        self._rows.append(row)
+        if failure is not None:
+            self._failures.append(f"trial {row.trial}\n{failure.traceback.rstrip()}\n")
+
+    def committed_models(self) -> set[str]:
+        """The models of accepted trials, relative to the storage root."""
+        return {row.model for row in self._rows if row.model}
+
+    def write_if_due(self, progress: Progress) -> None:
+        """Write when the last time is long enough ago."""
+        began = time.monotonic()
+        if began - self._written_at >= self._interval:
+            self.write(progress, "running", [])
+            self._interval = max(FIRST_WRITE_SECONDS, 50 * (time.monotonic() - began))
+
+    def write(self, progress: Progress, state: str, pareto: Sequence[int]) -> None:
+        """Write everything known; ``pareto`` holds the trials no other one dominates.
+
+        ``state`` is running, finished, stopped (early), interrupted or failed. The summary comes
+        last, so that what it speaks of is there.
+        """
+        if self._failures:
+            self._storage.write(self._paths.failures, "\n".join(self._failures).encode())
+        self._storage.write(self._paths.trials, csv_text(self._facts.rewards, self._rows).encode())
+        summary = self._summary(progress, state, pareto)
+        self._storage.write(self._paths.summary, json.dumps(summary, indent=2).encode())
+        self._written_at = time.monotonic()
+
+    def _summary(self, progress: Progress, state: str, pareto: Sequence[int]) -> dict[str, Any]:
+        by_trial = {row.trial: row for row in self._rows}
+        best = by_trial.get(progress.best.trial) if progress.best else None
+        return {
+            "version": FORMAT_VERSION,
+            "run": self._paths.run,
+            "search": self._paths.name,
+            "state": state,
+            **dataclasses.asdict(self._facts),
+            "trials": {
+                "done": progress.done,
+                "succeeded": progress.succeeded,
+                "failed": progress.failed,
+                "pruned": progress.pruned,
+                "skipped": progress.skipped,
+            },
+            "best": None
+            if best is None
+            else {
+                "trial": best.trial,
+                "rewards": list(best.rewards),
+                "model": best.model,
+                "hyperparameters": {k: plain(v) for k, v in best.hyperparameters.items()},
+            },
+            "pareto": list(pareto),
+            "last_error": progress.last_error,
+            "started": timestamp(progress.begun),
+            "ended": timestamp(progress.ended) if progress.ended else None,
+        }
+
+
+def csv_text(rewards: Sequence[str], rows: Sequence[Row]) -> str:
+    """The rows as CSV in the order of their trials, every hyper-parameter a column."""
+    reward_columns = reward_column_names(rewards)
+    parameters = list(dict.fromkeys(name for row in rows for name in row.hyperparameters))
+    text = io.StringIO()
+    header = [*LEADING_COLUMNS, *reward_columns, *TRAILING_COLUMNS, *parameters]
+    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in sorted(rows, key=lambda row: row.trial):
+        writer.writerow(
+            {
+                **{name: plain(value) for name, value in row.hyperparameters.items()},
+                **dict(zip(reward_columns, row.rewards, strict=False)),
+                "trial": row.trial,
+                "status": row.status,
+                "elapsed_seconds": "" if row.elapsed is None else f"{row.elapsed:.3f}",
+                "worker": row.worker,
+                "started": timestamp(row.started) if row.started else "",
+                "ended": timestamp(row.ended) if row.ended else "",
+                "model": row.model or "",
+                "detail": row.detail,
+            }
+        )
+    return text.getvalue()
+
+
+def reward_column_names(rewards: Sequence[str]) -> list[str]:
+    """``reward`` where there is one, else ``reward_<name>`` for each."""
+    return ["reward"] if len(rewards) == 1 else [f"reward_{name}" for name in rewards]
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON and CSV can hold it: numbers, booleans, None and text as they are."""
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return getattr(value, "__name__", None) or str(value)
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since the epoch as UTC text, to the millisecond."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def hyperparameters(space_sample: Any) -> dict[str, Any]:
+    """The assigned hyper-parameters of a sample by their names in the space."""
+    return {str(p.alias or p.name): p.value for p in space_sample.get_assigned_params()}
+
+
+def list_runs(storage: Storage) -> list[str]:
+    """The names of the runs on ``storage``, the one begun last at the end."""
+    manifests = [(read_manifest(storage, name), name) for name in storage.list("")]
+    begun = [(manifest["started"], name) for manifest, name in manifests if manifest]
+    return [name for _, name in sorted(begun)]
+
+
+def read_manifest(storage: Storage, run: str) -> dict[str, Any] | None:
+    """What a run's manifest says, None where there is no such run."""
+    try:
+        manifest: dict[str, Any] = json.loads(storage.read(RunPaths(run).manifest))
+    except FileNotFoundError:
+        return None
+    return manifest
+
+
+def read_summaries(storage: Storage, run: str) -> list[dict[str, Any]]:
+    """The summaries of the searches of ``run`` that have written one, in their order.
+
+    Raises:
+        RunError: there is no such run, or none of its searches has written anything.
+    """
+    if read_manifest(storage, run) is None:
+        known = ", ".join(list_runs(storage)[-5:]) or "none"
+        raise RunError(run, f"it is not on {storage.url}; the latest there: {known}")
+    summaries = []
+    for ordinal in _ordinals(storage, run):
+        try:
+            summaries.append(json.loads(storage.read(RunPaths(run).search(ordinal).summary)))
+        except FileNotFoundError:
+            continue  # it has begun and written nothing yet
+    if not summaries:
+        raise RunError(run, f"no search of it on {storage.url} has results yet")
+    return summaries
+
+
+def read_trials(storage: Storage, run: str, search: str) -> list[dict[str, str]]:
+    """The rows of a search's trials.csv, as text."""
+    text = storage.read(RunPaths(run).search(_ordinal(search)).trials).decode()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def latest_run(storage: Storage) -> str:
+    """The run that was begun last; RunError when there is none."""
+    runs = list_runs(storage)
+    if not runs:
+        raise RunError("of any name", f"there is none on {storage.url}")
+    return runs[-1]
+
+
+def best_model(storage: Storage, run: str, trial: int | None = None) -> tuple[SearchPaths, str]:
+    """The paths of the run's last search, and the model of its best trial or of ``trial``.
+
+    Raises:
+        RunError: there is no such run or trial, or the trial has no model.
+    """
+    summary = read_summaries(storage, run)[-1]
+    number = trial if trial is not None else (summary["best"] or {}).get("trial")
+    if number is None:
+        raise RunError(run, f"no trial of its {summary['search']} succeeded")
+    rows = {row["trial"]: row for row in read_trials(storage, run, summary["search"])}
+    row = rows.get(str(number))
+    if row is None:
+        raise RunError(run, f"its {summary['search']} has no trial {number}")
+    if row["status"] != SUCCEEDED or not row["model"]:
+        raise RunError(run, f"trial {number} of its {summary['search']} left no model")
+    return RunPaths(run).search(_ordinal(summary["search"])), row["model"]
+
+
+def _ordinals(storage: Storage, run: str) -> list[int]:
+    names = [name for name in storage.list(run) if name.startswith("search-")]
+    return sorted(_ordinal(name) for name in names)
+
+
+def _ordinal(search: str) -> int:
+    return int(search.removeprefix("search-"))

@@ -1,0 +1,117 @@
+"""Runs a user's script as ``python script.py`` would, with its searches in parallel.
+
+The script sees its own ``sys.argv``, ``__main__``, working directory and exit code, and need not
+know that we are there. What can be wrong before it starts (settings, storage, a script that does
+not exist or does not parse) is found before it starts. What it raises is shown as Python shows
+it, without our frames; what we raise is one sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from hyn_k8s.contract import ExitCode
+from hyn_k8s.errors import HynError, ScriptError
+from hyn_k8s.search import activation
+from hyn_k8s.search.reporting import Reporter
+from hyn_k8s.search.session import Session, default_stem
+from hyn_k8s.search.settings import Settings
+
+_running = False
+
+
+def is_running() -> bool:
+    """Whether this process runs a script for us at the moment."""
+    return _running
+
+
+def check_script(script: str) -> None:
+    """Make sure that ``script`` can be read and parsed.
+
+    Raises:
+        ScriptError: it is absent, unreadable or no Python; the message shows the line.
+    """
+    try:
+        with open(script, "rb") as file:
+            compile(file.read(), script, "exec", dont_inherit=True)
+    except OSError as error:
+        raise ScriptError(script, error.strerror or str(error)) from None
+    except (SyntaxError, ValueError) as error:
+        shown = "".join(traceback.format_exception_only(error)).rstrip()
+        raise ScriptError(script, f"it is no valid Python\n{shown}") from None
+
+
+def run_script(
+    script: str,
+    arguments: Sequence[str],
+    settings: Settings,
+    reporter: Reporter,
+    ended: Callable[[Session], None],
+) -> int:
+    """Run ``script`` with ``arguments`` and return its exit code.
+
+    ``ended`` is called with the session when the script is over, before the cluster is closed.
+    The code is the script's own, except that a search without one succeeded trial makes it 1,
+    and Ctrl-C 130.
+
+    Raises:
+        ScriptError, StorageError, RunError: found before the script was started.
+    """
+    global _running
+    check_script(script)
+    sys.argv = [script, *arguments]
+    sys.path[0] = os.path.dirname(os.path.abspath(script))
+    session = activation.activate(settings, default_stem(script), reporter)
+    _running = True
+    try:
+        code = _run(script, reporter)
+        ended(session)
+    finally:
+        _running = False
+        session.close()
+    for error in session.hopeless:
+        print(f"Error: {error}", file=sys.stderr)
+    return code or (ExitCode.FAILED if session.hopeless else ExitCode.OK)
+
+
+def _run(script: str, reporter: Reporter) -> int:
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as exit_:
+        return _exit_code(exit_)
+    except KeyboardInterrupt:
+        reporter.tell("Interrupted.")
+        return ExitCode.INTERRUPTED
+    except HynError as error:
+        reporter.close()
+        print(f"Error: {error}", file=sys.stderr)
+        return ExitCode.FAILED
+    except BaseException as error:
+        reporter.close()  # a live display would be drawn over the traceback
+        shown = _of_script(error.__traceback__, script)
+        traceback.print_exception(type(error), error, shown)
+        return ExitCode.FAILED
+    return ExitCode.OK
+
+
+def _exit_code(exit_: SystemExit) -> int:
+    """What Python itself would return to the shell for this SystemExit."""
+    if exit_.code is None:
+        return ExitCode.OK
+    if isinstance(exit_.code, int):
+        return exit_.code & 0xFF
+    print(exit_.code, file=sys.stderr)
+    return ExitCode.FAILED
+
+
+def _of_script(frames: TracebackType | None, script: str) -> TracebackType | None:
+    """The traceback from the script's own first frame on."""
+    shown = frames
+    while shown is not None and shown.tb_frame.f_code.co_filename != script:
+        shown = shown.tb_next
+    return shown or frames

