@@ -25,7 +25,6 @@ Examples:
   hyn-k8s results --format json | jq '.searches[-1].best'
 """
 
-_MAX_PARAMETERS = 8
 _NO_REWARD = float("inf")
 
 
@@ -123,33 +122,42 @@ def print_search(
 
 
 def _table(summary: dict[str, Any], rows: Sequence[dict[str, str]]) -> Table:
-    """The rows with the hyper-parameters that tell them apart, as many as a screen takes."""
     from rich.table import Table
-
-    from hyn_k8s.search.results import LEADING_COLUMNS, TRAILING_COLUMNS
+    from rich.text import Text
 
     rewards = _reward_columns(rows)
-    fixed = {*LEADING_COLUMNS, *TRAILING_COLUMNS, *rewards}
-    parameters = [name for name in rows[0] if name not in fixed and any(row[name] for row in rows)]
     table = Table(title=f"{summary['run']}/{summary['search']}", title_justify="left")
     for name in ("trial", "status", *rewards, "seconds", "worker"):
         right = name in ("trial", "seconds") or name in rewards
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    for name in parameters[:_MAX_PARAMETERS]:
-        table.add_column(name.rpartition(".")[2], overflow="fold")
-    if any(row["detail"] for row in rows):
-        table.add_column("detail", overflow="fold")
-        parameters = [*parameters[:_MAX_PARAMETERS], "detail"]
+    table.add_column("hyper-parameters", overflow="fold")
     best = (summary["best"] or {}).get("trial")
     for row in rows:
         numbers = [f"{float(row[name]):.5g}" if row[name] else "" for name in rewards]
         seconds = f"{float(row['elapsed_seconds']):.1f}" if row["elapsed_seconds"] else ""
-        values = [row[name] for name in parameters[: _MAX_PARAMETERS + 1]]
+        text = Text(parameters_text(row, rewards))
+        if row["detail"]:
+            text = Text(row["detail"], style="red" if row["status"] == "failed" else "dim")
         style = "bold green" if row["trial"] == str(best) else None
         table.add_row(
-            row["trial"], row["status"], *numbers, seconds, row["worker"], *values, style=style
+            row["trial"], row["status"], *numbers, seconds, row["worker"], text, style=style
         )
     return table
+
+
+def parameters_text(row: dict[str, str], rewards: Sequence[str]) -> str:
+    """A row's hyper-parameters, those of one module together: ``Tree(max_depth=3, ...)``."""
+    from hyn_k8s.search.results import LEADING_COLUMNS, TRAILING_COLUMNS
+
+    modules: dict[str, list[str]] = {}
+    for name, value in row.items():
+        if value and name not in (*LEADING_COLUMNS, *TRAILING_COLUMNS, *rewards):
+            module, _, parameter = name.rpartition(".")
+            modules.setdefault(module, []).append(f"{parameter}={value}")
+    return " ".join(
+        f"{module}({', '.join(values)})" if module else " ".join(values)
+        for module, values in modules.items()
+    )
 
 
 def _reward_columns(rows: Sequence[dict[str, str]]) -> list[str]:

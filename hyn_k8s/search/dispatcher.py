@@ -8,9 +8,12 @@ everything that lasts is the session's.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pickle
+import secrets
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from hyn_k8s.contract import SearchPaths
@@ -66,7 +69,8 @@ class DaskDispatcher:
         search = _Search(session, hyper_model, max_trials, cv, self._executors)
         options = _space_options(hyper_model, X, y)
         arguments = (X, y, X_eval, y_eval, X_test, fit_kwargs)
-        return search.run(arguments, num_folds, dataset_id, trial_store, options)
+        with _one_random_state():
+            return search.run(arguments, num_folds, dataset_id, trial_store, options)
 
 
 class _Search:
@@ -196,6 +200,25 @@ def _space_options(hyper_model: Any, X: Any, y: Any) -> dict[str, Any]:
     estimator.fit(tool_box.general_preprocessor(X).fit_transform(X, y), y)
     importances = zip(estimator.feature_name_, estimator.feature_importances_, strict=True)
     return {"importances": list(importances)}
+
+
+@contextlib.contextmanager
+def _one_random_state() -> Iterator[None]:
+    """Where the script set no seed, let all samples draw from one random state, seeded by chance.
+
+    Hypernets otherwise makes a new one for each parameter of each sample: 2.5 kB, and a read of
+    the system's entropy that costs more than the drawing.
+    """
+    from hypernets.core import random_state
+
+    if random_state._hypernets_random_state is not None:
+        yield
+        return
+    random_state.set_random_state(secrets.randbits(32))
+    try:
+        yield
+    finally:
+        random_state.set_random_state(None)
 
 
 def _facts(hyper_model: Any, max_trials: int, window: int, cv: bool) -> SearchFacts:

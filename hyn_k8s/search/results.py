@@ -183,8 +183,16 @@ def timestamp(seconds: float) -> str:
 
 
 def hyperparameters(space_sample: Any) -> dict[str, Any]:
-    """The assigned hyper-parameters of a sample by their names in the space."""
-    return {str(p.alias or p.name): p.value for p in space_sample.get_assigned_params()}
+    """The assigned hyper-parameters of a sample by their names in the space.
+
+    A parameter that others depend on has several names; the last one is the module's it is for.
+    """
+    named: dict[str, Any] = {}
+    for parameter in space_sample.get_assigned_params():
+        full = str(parameter.alias or parameter.name)
+        name = full.rpartition(",")[2]
+        named[full if name in named else name] = parameter.value
+    return named
 
 
 def list_runs(storage: Storage) -> list[str]:
