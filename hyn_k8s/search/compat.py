@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -99,7 +100,9 @@ def _infers_str() -> bool:
 def _infer_object() -> None:
     import pandas as pd
 
-    pd.set_option("future.infer_string", False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas 4 will take the option away, users cannot help it
+        pd.set_option("future.infer_string", False)
 
 
 def _scorer_refuses_needs() -> bool:

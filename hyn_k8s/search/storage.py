@@ -222,6 +222,11 @@ class S3Storage(Storage):
             if code == "PreconditionFailed":
                 raise FileExistsError(code) from error
             raise StorageError(self.url, s3_problem(code)) from error
+        except TypeError as error:
+            # s3fs connects at the first request, and only then looks at its options; the
+            # message has the option's name, which is all that may be told of them.
+            problem = f"s3fs refuses {contract.STORAGE_OPTIONS.name}: {error}"
+            raise StorageError(self.url, problem) from None
 
 
 def s3_filesystem(settings: StorageSettings) -> Any:
@@ -232,12 +237,7 @@ def s3_filesystem(settings: StorageSettings) -> Any:
     keys = settings.credentials
     if keys is not None:
         options.update(key=keys.access_key, secret=keys.secret_key, token=keys.session_token)
-    try:
-        return s3fs.S3FileSystem(**options)
-    except TypeError as error:
-        # The message names the option; the options themselves may hold secrets.
-        problem = f"s3fs refuses {contract.STORAGE_OPTIONS.name}: {error}"
-        raise StorageError(settings.url, problem) from None
+    return s3fs.S3FileSystem(**options)
 
 
 def s3_code(error: Exception) -> str:

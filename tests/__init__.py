@@ -1,0 +1,1 @@
+"""Tests of hyn-k8s; their tree mirrors the package's."""

@@ -1,0 +1,356 @@
+"""The loop against Hypernets' own in-process dispatcher, and what is ours: failures, twins, stops.
+
+Trials run inline, by the very function that goes to workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypernets.core.callbacks import EarlyStoppingCallback, EarlyStoppingError
+from hypernets.core.random_state import set_random_state
+from hypernets.core.trial import DiskTrialStore
+from hypernets.dispatchers.in_process_dispatcher import InProcessDispatcher
+from hypernets.searchers import make_searcher
+
+from hyn_k8s.search import session as sessions
+from hyn_k8s.search.activation import activate
+from hyn_k8s.search.dispatcher import DaskDispatcher
+from hyn_k8s.search.reporting import LineReporter
+from hyn_k8s.search.session import Session
+from hyn_k8s.search.settings import Settings
+from tests import searches
+from tests.searches import Diary, ListSearcher, sample, tiny_model
+
+
+@contextlib.contextmanager
+def standalone_session(root: pathlib.Path) -> Iterator[Session]:
+    """A session whose trials run in this process."""
+    environ = {"HYN_STORAGE_ROOT": str(root), "HYN_SEARCH_BACKEND": "standalone"}
+    settings = Settings.from_env(environ, "/")
+    session = activate(settings, "test", LineReporter(lambda line: None))
+    try:
+        yield session
+    finally:
+        session.close()
+        assert sessions.current_session() is None
+
+
+@pytest.fixture
+def session(tmp_path: pathlib.Path) -> Iterator[Session]:
+    with standalone_session(tmp_path / "root") as session:
+        yield session
+
+
+def search(model: Any, **kwargs: Any) -> Any:
+    model.search(searches.X, searches.Y, searches.X, searches.Y, dataset_id="tiny", **kwargs)
+    return model
+
+
+def rows(session: Session) -> list[dict[str, str]]:
+    assert session.run is not None
+    path = pathlib.Path(session.storage.rooted(session.run)) / "search-1/trials.csv"
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def summary(session: Session) -> dict[str, Any]:
+    assert session.run is not None
+    path = pathlib.Path(session.storage.rooted(session.run)) / "search-1/summary.json"
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
+
+
+def seen(model: Any, diary: Diary) -> Any:
+    """Everything a user's code can have noticed of a search."""
+    trials = [
+        (t.trial_no, tuple(t.space_sample.vectors), t.reward, t.succeeded, sorted(t.memo))
+        for t in model.history.trials
+    ]
+    return trials, diary.events, model.best_reward, model.best_trial_no
+
+
+class TestParityWithOneTrialInFlight:
+    def both(
+        self, make: Callable[[Diary, Any], Any], session: Session, **kwargs: Any
+    ) -> tuple[Any, Any]:
+        """What upstream's dispatcher and ours let a user see of the same search."""
+        result = []
+        for dispatcher in (InProcessDispatcher("upstream/models"), DaskDispatcher()):
+            set_random_state(7)
+            diary = Diary()
+            result.append(seen(search(make(diary, dispatcher), **kwargs), diary))
+        set_random_state(None)
+        return result[0], result[1]
+
+    @pytest.mark.parametrize("name", ["random", "evolution", "mcts"])
+    @pytest.mark.parametrize("cv", [True, False])
+    def test_searchers(self, session: Session, name: str, cv: bool) -> None:
+        def make(diary: Diary, dispatcher: Any) -> Any:
+            searcher = make_searcher(name, searches.space, optimize_direction="max")
+            return tiny_model(searcher, callbacks=[diary], dispatcher=dispatcher)
+
+        upstream, ours = self.both(make, session, max_trials=20, cv=cv)
+        assert ours == upstream
+        assert len(ours[0]) > 1
+
+    def test_failing_and_pruned_trials(self, session: Session) -> None:
+        def make(diary: Diary, dispatcher: Any) -> Any:
+            searcher = make_searcher(
+                "random", lambda: searches.space(["fit", "pruned"]), optimize_direction="max"
+            )
+            return tiny_model(searcher, callbacks=[diary], dispatcher=dispatcher)
+
+        upstream, ours = self.both(make, session, max_trials=15)
+        assert ours == upstream
+        assert any(not trial[3] for trial in ours[0])
+
+    def test_duplicates_spend_a_number(self, session: Session) -> None:
+        def make(diary: Diary, dispatcher: Any) -> Any:
+            searcher = ListSearcher([sample(0.1), sample(0.2), sample(0.1), sample(0.3)])
+            return tiny_model(searcher, callbacks=[diary], dispatcher=dispatcher)
+
+        upstream, ours = self.both(make, session, max_trials=3)
+        assert ours == upstream
+        assert ("skip", 3, "trial_existed", [0.1]) in ours[1]
+
+    def test_early_stopping(self, session: Session) -> None:
+        def make(diary: Diary, dispatcher: Any) -> Any:
+            searcher = make_searcher("random", searches.space, optimize_direction="max")
+            stopping = EarlyStoppingCallback(3, "max")
+            return tiny_model(searcher, callbacks=[stopping, diary], dispatcher=dispatcher)
+
+        upstream, ours = self.both(make, session, max_trials=40)
+        assert ours == upstream
+        assert len(ours[0]) < 40
+
+    def test_results_of_an_earlier_search_are_taken_from_the_trial_store(
+        self, session: Session, tmp_path: pathlib.Path
+    ) -> None:
+        def make(diary: Diary, dispatcher: Any) -> Any:
+            searcher = ListSearcher([sample(0.1), sample(0.2)])
+            return tiny_model(searcher, callbacks=[diary], dispatcher=dispatcher)
+
+        store = DiskTrialStore(str(tmp_path / "store"))
+        search(make(Diary(), DaskDispatcher()), max_trials=2, trial_store=store)
+        upstream, ours = self.both(make, session, max_trials=2, trial_store=store)
+        assert ours == upstream
+        assert ("skip", 1, "hit_trial_store", [0.1]) in ours[1]
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("kind", "detail"),
+        [
+            ("fit", "ValueError: this sample cannot be trained"),
+            ("save", "RuntimeError: cannot be saved"),
+            ("evaluate", "RuntimeError: cannot be evaluated"),
+            ("exit", "SystemExit: training gave up"),
+        ],
+    )
+    def test_a_failing_trial_is_recorded_and_the_search_goes_on(
+        self, session: Session, kind: str, detail: str
+    ) -> None:
+        diary = Diary()
+        searcher = ListSearcher([sample(0.1, kind=kind), sample(0.2)])
+        model = search(tiny_model(searcher, callbacks=[diary]), max_trials=2)
+        assert [trial.succeeded for trial in model.history.trials] == [False, True]
+        assert diary.events[2][:2] == ("error", 1)
+        assert [row["status"] for row in rows(session)] == ["failed", "succeeded"]
+        assert rows(session)[0]["detail"] == detail
+        failures = session.storage.read("test-1/search-1/failures.txt").decode()
+        assert failures.startswith("trial 1\nTraceback")
+        assert "tests/searches.py" in failures
+        assert summary(session)["trials"]["failed"] == 1
+
+    def test_a_failed_sample_counts_as_the_worst_for_the_searcher(self, session: Session) -> None:
+        searcher = ListSearcher([sample(0.3), sample(0.2), sample(0.9, kind="fit")])
+        search(tiny_model(searcher), max_trials=3)
+        assert [told for _, told in searcher.told] == [[0.3], [0.2], [0.2]]
+
+    def test_a_pruned_trial_is_no_failure(self, session: Session) -> None:
+        search(tiny_model(ListSearcher([sample(0.1, kind="pruned"), sample(0.2)])), max_trials=2)
+        counts = summary(session)["trials"]
+        assert (counts["pruned"], counts["failed"], counts["succeeded"]) == (1, 0, 1)
+
+    def test_a_searcher_without_a_sample_spends_a_number(self, session: Session) -> None:
+        searcher = ListSearcher([RuntimeError("no idea"), sample(0.2)])
+        model = search(tiny_model(searcher), max_trials=2)
+        assert [trial.trial_no for trial in model.history.trials] == [2]
+        assert rows(session)[0]["detail"] == "RuntimeError: no idea"
+
+    def test_a_callback_that_raises_does_no_harm(self, session: Session) -> None:
+        class Clumsy(Diary):
+            def on_trial_end(self, *args: Any, **kwargs: Any) -> None:
+                raise KeyError("clumsy")
+
+        diary = Diary()
+        model = tiny_model(ListSearcher([sample(0.1)]), callbacks=[Clumsy(), diary])
+        assert len(search(model, max_trials=1).history.trials) == 1
+        assert diary.events[-2][0] == "end"
+
+    def test_a_search_without_a_success_is_remembered(self, session: Session) -> None:
+        search(tiny_model(ListSearcher([sample(0.1, kind="fit")] * 1)), max_trials=1)
+        (error,) = session.hopeless
+        assert str(error) == (
+            "test-1/search-1: none of its 1 trials succeeded; the last one failed with "
+            "ValueError: this sample cannot be trained (trial 1)"
+        )
+
+    def test_an_interrupt_leaves_the_results_so_far(self, session: Session) -> None:
+        class Impatient(Diary):
+            def on_trial_end(self, hyper_model: Any, space: Any, trial_no: int, *_: Any) -> None:
+                if trial_no == 2:
+                    raise KeyboardInterrupt
+
+        searcher = ListSearcher([sample(n / 10) for n in range(1, 9)])
+        with pytest.raises(KeyboardInterrupt):
+            search(tiny_model(searcher, callbacks=[Impatient()]), max_trials=8)
+        assert summary(session)["state"] == "interrupted"
+        assert [row["trial"] for row in rows(session)] == ["1", "2"]
+
+
+class TestResults:
+    def test_rows_hold_what_a_trial_was_and_where(self, session: Session) -> None:
+        search(tiny_model(ListSearcher([sample(0.25, depth=7)])), max_trials=1)
+        (row,) = rows(session)
+        assert row["reward"] == "0.25"
+        assert row["tiny.depth"] == "7"
+        assert row["tiny.x"] == "0.25"
+        assert row["worker"] == "driver"
+        assert float(row["elapsed_seconds"]) >= 0
+        assert row["started"].endswith("Z")
+        assert row["started"] <= row["ended"]
+        assert row["model"].startswith("test-1/search-1/models/00001_")
+        assert session.storage.read(row["model"])
+
+    def test_an_estimator_that_saves_nothing_is_legal(self, session: Session) -> None:
+        search(tiny_model(ListSearcher([sample(0.1, kind="unsaved")])), max_trials=1)
+        assert (rows(session)[0]["status"], rows(session)[0]["model"]) == ("succeeded", "")
+
+    def test_memo_and_iteration_scores_come_back(self, session: Session) -> None:
+        model = search(tiny_model(ListSearcher([sample(0.25)])), max_trials=1, cv=True)
+        (trial,) = model.history.trials
+        assert trial.memo["scores"] == {"auc": 0.25}
+        assert list(trial.memo["oof"]) == [0.25] * len(searches.X)
+        assert trial.iteration_scores == {"fold": [0.1, 0.25]}
+
+    def test_only_models_of_accepted_trials_stay_and_the_data_goes(self, session: Session) -> None:
+        samples = [sample(0.1), sample(0.2, kind="evaluate")]  # this one fails after it saved
+        search(tiny_model(ListSearcher(samples)), max_trials=2)
+        assert len(session.storage.list("test-1/search-1/models")) == 1
+        assert session.storage.list("test-1/search-1") == [
+            "failures.txt",
+            "hyper-model.pkl",
+            "models",
+            "summary.json",
+            "trials.csv",
+        ]
+
+    def test_each_search_has_a_directory_and_each_session_a_run(
+        self, tmp_path: pathlib.Path
+    ) -> None:
+        for _ in range(2):
+            with standalone_session(tmp_path / "root") as session:
+                for _ in range(2):
+                    search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1)
+        assert session.storage.list("") == ["test-1", "test-2"]
+        assert session.storage.list("test-2") == ["run.json", "search-1", "search-2"]
+        manifest = json.loads(session.storage.read("test-2/run.json"))
+        assert manifest["run"] == "test-2"
+        assert manifest["started"] < manifest["ended"]
+
+
+class Scripted:
+    """An execution whose trials end in the order a test wants, all successfully."""
+
+    def __init__(self, order: list[int]) -> None:
+        self.order = order
+        self.submitted: list[int] = []
+        self.in_flight: set[int] = set()
+        self.most = 0
+        self.cancelled: set[int] = set()
+
+    def submit(self, number: int, sample: bytes) -> None:
+        self.submitted.append(number)
+        self.in_flight.add(number)
+        self.most = max(self.most, len(self.in_flight))
+
+    def next(self) -> Any:
+        from hyn_k8s.search.trial import SUCCEEDED, Outcome
+
+        number = next(n for n in self.order if n in self.in_flight)
+        self.in_flight.remove(number)
+        return Outcome(number, SUCCEEDED, [number / 10], 1.0, 0.0, 1.0, "w")
+
+    def cancel(self) -> None:
+        self.cancelled = set(self.in_flight)
+
+
+class TestManyInFlight:
+    def loop(
+        self, samples: list[Any], order: list[int], window: int, callbacks: Any = ()
+    ) -> tuple[Any, Scripted, ListSearcher, Any]:
+        from hyn_k8s.search.loop import SearchLoop
+
+        execution = Scripted(order)
+        searcher = ListSearcher(samples)
+        diary = Diary()
+        model = tiny_model(searcher, callbacks=[diary, *callbacks])
+        loop = SearchLoop(
+            model,
+            execution,
+            window=window,
+            max_trials=len(samples),
+            dataset_id="tiny",
+            trial_store=None,
+            space_options={},
+            told=lambda row, failure: None,
+            running=lambda count: None,
+        )
+        loop.run()
+        return model, execution, searcher, diary.events
+
+    def test_the_window_is_kept_full_and_never_overrun(self) -> None:
+        samples = [sample(n / 10) for n in range(1, 10)]
+        _, execution, _, _ = self.loop(samples, list(range(9, 0, -1)), window=3)
+        assert execution.most == 3
+        assert execution.submitted == list(range(1, 10))
+
+    def test_tells_come_in_the_order_in_which_trials_end(self) -> None:
+        samples = [sample(n / 10) for n in range(1, 5)]
+        model, _, searcher, _ = self.loop(samples, [2, 4, 3, 1], window=3)
+        assert [trial.trial_no for trial in model.history.trials] == [2, 4, 3, 1]
+        assert [told for _, told in searcher.told] == [[0.2], [0.4], [0.3], [0.1]]
+
+    def test_a_sample_in_flight_is_not_trained_twice_and_keeps_its_slot(self) -> None:
+        samples = [sample(0.1), sample(0.1), sample(0.1), sample(0.2), sample(0.3)]
+        model, execution, _, events = self.loop(samples, [1, 2, 3, 4, 5], window=2)
+        assert execution.submitted == [1, 4, 5]
+        assert [e[:3] for e in events if e[0] == "skip"] == [
+            ("skip", 2, "trial_existed"),
+            ("skip", 3, "trial_existed"),
+        ]
+        assert [trial.trial_no for trial in model.history.trials] == [1, 4, 5]
+
+    def test_an_exhausted_space_still_waits_for_what_is_in_flight(self) -> None:
+        samples: list[Any] = [sample(0.1), sample(0.2), EarlyStoppingError("no more"), sample(0.3)]
+        model, execution, _, _ = self.loop(samples, [2, 1], window=3)
+        assert [trial.trial_no for trial in model.history.trials] == [2, 1]
+        assert execution.cancelled == set()
+
+    def test_an_early_stop_discards_what_is_in_flight(self) -> None:
+        class Stop(Diary):
+            def on_trial_end(self, *args: Any, **kwargs: Any) -> None:
+                raise EarlyStoppingError("enough")
+
+        samples = [sample(n / 10) for n in range(1, 9)]
+        model, execution, _, _ = self.loop(samples, [2, 1, 3], window=3, callbacks=[Stop()])
+        assert [trial.trial_no for trial in model.history.trials] == [2]
+        assert execution.cancelled == {1, 3}

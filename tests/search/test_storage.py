@@ -1,0 +1,239 @@
+"""One contract for every storage, and what each of them says when it cannot be used."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import textwrap
+import threading
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from hyn_k8s.errors import StorageError
+from hyn_k8s.search.bucket import ensure_bucket
+from hyn_k8s.search.settings import Settings
+from hyn_k8s.search.storage import S3Storage, Storage, open_storage
+from tests.mounts import MOUNT_NAMESPACE
+from tests.processes import S3Server, free_port
+
+Opener = Callable[[], Storage]
+
+
+def s3_storage(server: S3Server, root: str, **changes: str) -> S3Storage:
+    environ = {**server.env, "HYN_STORAGE_ROOT": root, **changes}
+    storage = open_storage(Settings.from_env(environ, "/").storage)
+    assert isinstance(storage, S3Storage)
+    return storage
+
+
+class StorageContract:
+    """What every storage does; ``open`` gives a new storage object on the same place."""
+
+    @pytest.fixture
+    def open(self) -> Opener:
+        raise NotImplementedError
+
+    def test_what_is_written_is_read_by_another_object(self, open: Opener) -> None:
+        open().write("run/a.bin", b"\x00one")
+        assert open().read("run/a.bin") == b"\x00one"
+
+    def test_a_second_write_replaces_the_first(self, open: Opener) -> None:
+        storage = open()
+        storage.write("run/a", b"first, and longer")
+        storage.write("run/a", b"second")
+        assert storage.read("run/a") == b"second"
+
+    def test_reading_what_is_not_there(self, open: Opener) -> None:
+        open().write("run/a", b"")
+        for path in ("run/b", "other/a", "run/a/below"):
+            with pytest.raises(FileNotFoundError):
+                open().read(path)
+
+    def test_create_refuses_what_is_there(self, open: Opener) -> None:
+        open().create("run/name", b"mine")
+        with pytest.raises(FileExistsError):
+            open().create("run/name", b"yours")
+        assert open().read("run/name") == b"mine"
+
+    def test_of_many_creators_one_wins(self, open: Opener) -> None:
+        won: list[bytes] = []
+
+        def claim(name: bytes) -> None:
+            try:
+                open().create("run/claimed", name)
+                won.append(name)
+            except FileExistsError:
+                pass
+
+        threads = [threading.Thread(target=claim, args=(f"{n}".encode(),)) for n in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert won == [open().read("run/claimed")]
+
+    def test_list_names_files_and_directories_directly_below(self, open: Opener) -> None:
+        storage = open()
+        storage.write("run/a", b"1")
+        storage.write("run/deep/b", b"2")
+        assert storage.list("run") == ["a", "deep"]
+        assert storage.list("") == ["run"]
+        assert storage.list("nowhere") == []
+
+    def test_list_sees_what_another_has_written_since(self, open: Opener) -> None:
+        reader, writer = open(), open()
+        writer.write("run/a", b"1")
+        assert reader.list("run") == ["a"]
+        writer.write("run/b", b"2")
+        assert reader.list("run") == ["a", "b"]
+        assert reader.read("run/b") == b"2"
+
+    def test_delete_takes_files_and_whole_directories(self, open: Opener) -> None:
+        storage = open()
+        storage.write("run/a", b"1")
+        storage.write("run/deep/b", b"2")
+        storage.delete("run/a")
+        assert storage.list("run") == ["deep"]
+        storage.delete("run")
+        assert storage.list("") == []
+        storage.delete("run")
+
+    def test_prove_leaves_nothing(self, open: Opener) -> None:
+        storage = open()
+        storage.write("run/a", b"1")
+        storage.prove("run/proof")
+        assert storage.list("run") == ["a"]
+
+
+class TestFileStorage(StorageContract):
+    @pytest.fixture
+    def open(self, tmp_path: pathlib.Path) -> Opener:
+        root = tmp_path / "root"
+        return lambda: open_storage(Settings.from_env({"HYN_STORAGE_ROOT": str(root)}, "/").storage)
+
+    def test_rooted_is_the_absolute_path(self, open: Opener, tmp_path: pathlib.Path) -> None:
+        assert open().rooted("run/a") == str(tmp_path / "root/run/a")
+
+    def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+        self, open: Opener, tmp_path: pathlib.Path
+    ) -> None:
+        storage = open()
+        storage.write("run/a", b"old")
+        with pytest.raises(TypeError):
+            storage.write("run/a", "no bytes")  # type: ignore[arg-type]
+        assert storage.read("run/a") == b"old"
+        assert [path.name for path in (tmp_path / "root/run").iterdir()] == ["a"]
+
+
+class TestS3Storage(StorageContract):
+    @pytest.fixture
+    def open(self, s3: S3Server) -> Opener:
+        root = f"/b-{uuid.uuid4().hex}/prefix"
+        ensure_bucket(s3_storage(s3, root))
+        return lambda: s3_storage(s3, root)
+
+    def test_rooted_has_the_bucket_and_the_prefix(self, open: Opener) -> None:
+        storage = open()
+        assert storage.rooted("run/a") == f"{storage.settings.root}/run/a"
+
+
+class TestUnusableFileStorage:
+    """On real mounts, so that it holds for root too, whom permissions do not stop."""
+
+    def said(self, options: str, tmp_path: pathlib.Path, size: int = 100) -> str:
+        """What a write of ``size`` bytes on a tmpfs mounted with ``options`` raises."""
+        root = tmp_path / "mount"
+        root.mkdir()
+        program = f"""
+            from hyn_k8s.search.settings import Settings
+            from hyn_k8s.search.storage import open_storage
+            storage = open_storage(Settings.from_env({{"HYN_STORAGE_ROOT": {str(root)!r}}}, "/").storage)
+            try:
+                storage.write("run/a", b"x" * {size})
+            except Exception as error:
+                print(type(error).__name__, error)
+        """
+        script = tmp_path / "write.py"
+        script.write_text(textwrap.dedent(program))
+        mount = f"mount -t tmpfs -o {options} none {root} && exec {sys.executable} {script}"
+        ended = subprocess.run(
+            [*MOUNT_NAMESPACE, "sh", "-c", mount], capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def test_full(self, tmp_path: pathlib.Path) -> None:
+        said = self.said("size=64k", tmp_path, size=1_000_000)
+        assert said.startswith(f"StorageError storage {tmp_path}/mount: No space left on device")
+        assert "free some" in said
+
+    def test_read_only(self, tmp_path: pathlib.Path) -> None:
+        said = self.said("ro", tmp_path)
+        assert said.startswith(f"StorageError storage {tmp_path}/mount: Read-only file system")
+        assert "mount it writable" in said
+
+    def test_a_file_where_the_root_should_be(self, tmp_path: pathlib.Path) -> None:
+        (tmp_path / "file").write_text("")
+        storage = open_storage(
+            Settings.from_env({"HYN_STORAGE_ROOT": str(tmp_path / "file/below")}, "/").storage
+        )
+        with pytest.raises(StorageError, match="Not a directory: a part of the path is a file"):
+            storage.prove("token")
+
+
+class TestUnusableS3:
+    def test_wrong_secret_key(self, s3: S3Server) -> None:
+        storage = s3_storage(s3, "/bucket", HYN_STORAGE_SECRET_KEY="wrong-secret")
+        with pytest.raises(StorageError) as caught:
+            ensure_bucket(storage)
+        assert "s3://bucket at http://127.0.0.1" in str(caught.value)
+        assert "wrong-secret" not in str(caught.value)
+        assert "HYN_STORAGE_SECRET_KEY" in str(caught.value)
+
+    def test_unknown_access_key(self, s3: S3Server) -> None:
+        storage = s3_storage(s3, "/bucket", HYN_STORAGE_ACCESS_KEY="AKIANOBODY")
+        with pytest.raises(StorageError, match="HYN_STORAGE_ACCESS_KEY"):
+            ensure_bucket(storage)
+        with pytest.raises(StorageError, match="HYN_STORAGE_ACCESS_KEY"):
+            storage.write("a", b"1")
+
+    def test_nobody_at_the_endpoint(self, s3: S3Server) -> None:
+        options = f'{{"endpoint_url": "http://127.0.0.1:{free_port()}"}}'
+        storage = s3_storage(s3, "/bucket", HYN_STORAGE_OPTIONS=options)
+        with pytest.raises(StorageError, match="does not answer.*check HYN_STORAGE_OPTIONS"):
+            ensure_bucket(storage)
+
+    def test_an_endpoint_that_is_no_url(self, s3: S3Server) -> None:
+        storage = s3_storage(s3, "/bucket", HYN_STORAGE_OPTIONS='{"endpoint_url": "minio:9000"}')
+        with pytest.raises(StorageError, match="no http:// or https:// URL"):
+            ensure_bucket(storage)
+
+    def test_an_option_that_s3fs_does_not_know(self, s3: S3Server) -> None:
+        with pytest.raises(StorageError, match="s3fs refuses HYN_STORAGE_OPTIONS.*'colour'"):
+            s3_storage(s3, "/bucket", HYN_STORAGE_OPTIONS='{"colour": "blue"}').read("a")
+
+    def test_a_user_in_the_endpoint_is_not_shown(self, s3: S3Server) -> None:
+        options = '{"endpoint_url": "http://ada:pass@127.0.0.1:9"}'
+        storage = s3_storage(s3, "/bucket", HYN_STORAGE_OPTIONS=options)
+        assert storage.url == "s3://bucket at http://127.0.0.1:9"
+
+
+class TestBucket:
+    def test_it_is_made_where_it_is_missing_and_left_where_it_is_not(self, s3: S3Server) -> None:
+        bucket = f"new-{uuid.uuid4().hex}"
+        for _ in range(2):
+            ensure_bucket(s3_storage(s3, f"/{bucket}/runs"))
+            assert s3.client().bucket_exists(bucket_name=bucket)
+
+    @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
+    def test_it_is_made_in_the_region_of_the_options(self, s3: S3Server, region: str) -> None:
+        bucket = f"new-{uuid.uuid4().hex}"
+        options = (
+            f'{{"client_kwargs": {{"endpoint_url": "{s3.endpoint}", "region_name": "{region}"}}}}'
+        )
+        storage = s3_storage(s3, f"/{bucket}", HYN_STORAGE_OPTIONS=options)
+        ensure_bucket(storage)
+        storage.prove("token")

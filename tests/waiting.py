@@ -1,0 +1,20 @@
+"""Waits until something holds, with a deadline, and shows the last thing seen when it does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], what: str, seconds: float = 60.0) -> T:
+    """What ``look`` returns as soon as that is true; AssertionError after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}; last seen {seen!r}"
+        time.sleep(0.05)
