@@ -43,6 +43,8 @@ class Cluster:
         self._tell = tell
         self._opened = contextlib.ExitStack()
         self.key = f"{run}-{secrets.token_hex(4)}"
+        self.started: set[str] = set()
+        """The keys of the tasks that workers have begun; whoever submits a task removes its key."""
         try:
             self.client = live_client() or self._connect(settings)
             self.address = str(self.client.scheduler.address)
@@ -89,7 +91,7 @@ class Cluster:
         token = secrets.token_bytes(16)
         storage.write(RunPaths(run).token, token)
         plugin = RunPlugin(self.key, run, storage.settings, token)
-        self.client.subscribe_topic(plugin.name, self._report_refusal)
+        self.client.subscribe_topic(plugin.name, self._hear)
         self._opened.callback(self._dismiss_workers, plugin.name)
         try:
             self.client.register_plugin(plugin)
@@ -122,9 +124,13 @@ class Cluster:
                 contract.STORAGE_SECRET_KEY.name,
             )
 
-    def _report_refusal(self, event: tuple[float, dict[str, Any]]) -> None:
+    def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
+        """A worker speaks; called in the client's event loop."""
         _, message = event
-        self._tell(f"A worker was turned away. {message['text']}")
+        if "started" in message:
+            self.started.add(message["started"])
+        if "refused" in message:
+            self._tell(f"A worker was turned away. {message['refused']}")
 
     def _dismiss_workers(self, plugin: str) -> None:
         if self.client.status == "running":

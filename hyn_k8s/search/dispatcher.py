@@ -145,7 +145,7 @@ class _Search:
         cluster = session.cluster()
         self._show(dataclasses.replace(self._progress, dashboard=cluster.dashboard))
         return DaskExecution(
-            cluster.client,
+            cluster,
             pickled,
             name=f"{cluster.key}-{self._paths.name}",
             attempts=session.settings.trial_attempts,

@@ -2,8 +2,10 @@
 
 The dispatcher submits samples and takes outcomes, and knows nothing of Dask. The Dask execution
 waits for results in the client's own event loop and hands them over through a queue, so nothing
-polls; it counts the workers lost under a trial, submits the trial again, and gives up on a trial
-that keeps killing its workers. The inline execution runs a trial when its outcome is asked for.
+polls. It counts the workers lost under a trial, submits the trial again, and gives up on a trial
+that keeps killing its workers. Dask blames a lost worker on every trial that was assigned to it,
+also on those that only waited there; a loss counts here when the trial is known to have begun.
+The inline execution runs a trial when its outcome is asked for.
 """
 
 from __future__ import annotations
@@ -17,13 +19,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from distributed import Client, Future, KilledWorker
+from distributed import Future, KilledWorker
 
 from hyn_k8s.errors import HynError, SchedulerError
+from hyn_k8s.search.cluster import Cluster
 from hyn_k8s.search.trial import FAILED, Failure, Outcome, failure_of, run_trial
 
 NO_WORKER_SECONDS = 300.0
 """How long trials may wait on a cluster without a single worker."""
+
+UNLUCKY_PER_ATTEMPT = 4
+"""How many losses before a known beginning weigh as one: a trial may kill too fast to announce."""
 
 LOOK_SECONDS = 10.0
 """How often a driver that has nothing to do looks whether there are workers at all."""
@@ -59,13 +65,23 @@ class InlineExecution:
         self._waiting.clear()
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Submitted:
-    """A trial that has not ended."""
+    """A trial that has not ended, in one of its attempts."""
 
     sample: bytes
-    attempt: int
     future: Future
+    lost: int = 0
+    """Earlier attempts that lost their worker after the trial had begun there."""
+    unlucky: int = 0
+    """Earlier attempts that lost their worker, the trial not known to have begun."""
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """An attempt that came to nothing because of its worker or the connection."""
+
+    error: BaseException
 
 
 class DaskExecution:
@@ -73,14 +89,16 @@ class DaskExecution:
 
     def __init__(
         self,
-        client: Client,
+        cluster: Cluster,
         task: bytes,
         name: str,
         attempts: int,
         failed_reward: Any,
         tell: Callable[[str], None],
     ) -> None:
-        self._client = client
+        self._client = cluster.client
+        self._address = cluster.address
+        self._started = cluster.started
         self._task = task
         self._name = name
         self._attempts = attempts
@@ -90,7 +108,7 @@ class DaskExecution:
         self._ended: queue.SimpleQueue[tuple[int, Future, Any]] = queue.SimpleQueue()
 
     def submit(self, number: int, sample: bytes) -> None:
-        self._submit(number, sample, attempt=1)
+        self._submit(number, sample, lost=0, unlucky=0)
 
     def next(self) -> Outcome:
         while True:
@@ -98,12 +116,15 @@ class DaskExecution:
             trial = self._submitted.get(number)
             if trial is None or trial.future is not future:
                 continue  # an attempt that was given up
-            if isinstance(result, (KilledWorker, asyncio.CancelledError)):
-                self._require_scheduler(result)
-                if trial.attempt < self._attempts:
-                    self._submit(number, trial.sample, trial.attempt + 1)
+            begun = future.key in self._started
+            self._started.discard(future.key)
+            if isinstance(result, _Lost):
+                self._require_scheduler(result.error)
+                lost, unlucky = trial.lost + begun, trial.unlucky + (not begun)
+                if lost + unlucky // UNLUCKY_PER_ATTEMPT < self._attempts:
+                    self._submit(number, trial.sample, lost, unlucky)
                     continue
-                result = self._poison(number, trial.attempt)
+                result = self._poison(number, lost + unlucky)
             elif isinstance(result, HynError):
                 raise result.with_traceback(None)
             elif isinstance(result, BaseException):
@@ -118,16 +139,17 @@ class DaskExecution:
             with contextlib.suppress(Exception):  # the cluster may be gone: then they are too
                 self._client.cancel(futures, force=True)
 
-    def _submit(self, number: int, sample: bytes, attempt: int) -> None:
+    def _submit(self, number: int, sample: bytes, lost: int, unlucky: int) -> None:
+        self._require_scheduler()
         future = self._client.submit(
             run_trial,
             self._task,
             number,
             sample,
-            key=f"{self._name}-trial-{number}-{attempt}",
+            key=f"{self._name}-trial-{number}-{lost + unlucky + 1}",
             pure=False,
         )
-        self._submitted[number] = _Submitted(sample, attempt, future)
+        self._submitted[number] = _Submitted(sample, future, lost, unlucky)
         self._client.loop.add_callback(self._deliver, number, future)
 
     async def _deliver(self, number: int, future: Future) -> None:
@@ -135,7 +157,9 @@ class DaskExecution:
         try:
             result = await self._client.gather(future, asynchronous=True)
         except (Exception, asyncio.CancelledError) as error:
-            result = error
+            # A future whose task failed says so; anything else was done to it by the cluster.
+            failed = future.status == "error" and not isinstance(error, KilledWorker)
+            result = error if failed else _Lost(error)
         self._ended.put((number, future, result))
 
     def _wait(self) -> tuple[int, Future, Any]:
@@ -145,26 +169,28 @@ class DaskExecution:
                 return self._ended.get(timeout=LOOK_SECONDS)
             except queue.Empty:
                 pass
-            if self._client.scheduler_info()["workers"]:
+            self._require_scheduler()
+            if self._client.scheduler_info().get("workers"):
                 without_worker_since = None
                 continue
             now = time.monotonic()
             if without_worker_since is None:
                 without_worker_since = now
-                address = self._client.scheduler.address
-                self._tell(f"No worker is connected to {address}; trials wait for one.")
+                self._tell(f"No worker is connected to {self._address}; trials wait for one.")
             if now - without_worker_since > NO_WORKER_SECONDS:
                 problem = f"no worker was connected to it for {NO_WORKER_SECONDS:.0f} s"
-                raise SchedulerError(self._client.scheduler.address, problem)
+                raise SchedulerError(self._address, problem)
 
-    def _require_scheduler(self, error: BaseException) -> None:
-        """A cancelled future means that a user cancelled it, or that the scheduler is gone."""
-        if isinstance(error, asyncio.CancelledError) and self._client.status != "running":
+    def _require_scheduler(self, error: BaseException | None = None) -> None:
+        """Stop when the scheduler is gone: nothing that was submitted can end any more."""
+        gone = getattr(error, "reason", None) == "scheduler-connection-lost"
+        if gone or self._client.status != "running":
             problem = f"it went away while {len(self._submitted)} trials were running"
-            raise SchedulerError(self._client.scheduler.address, problem)
+            raise SchedulerError(self._address, problem)
 
-    def _poison(self, number: int, attempts: int) -> Outcome:
-        text = f"the trial lost its worker {attempts} times; it may have run out of memory"
+    def _poison(self, number: int, losses: int) -> Outcome:
+        times = "once" if losses == 1 else f"{losses} times"
+        text = f"the trial lost its worker {times}; it may have run out of memory"
         return self._failed(number, Failure(f"KilledWorker: {text}", text))
 
     def _failed(self, number: int, failure: Failure) -> Outcome:

@@ -81,6 +81,11 @@ class Site:
         return data
 
 
+def topic(key: str) -> str:
+    """The Dask event topic on which workers of the run ``key`` speak to its driver."""
+    return f"hyn-k8s-{key}"
+
+
 def write_blob(storage: Storage, path: str, data: bytes) -> Blob:
     """Put ``data`` at ``path`` for other processes to read with ``Site.blob``."""
     storage.write(path, data)

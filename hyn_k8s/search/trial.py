@@ -96,6 +96,7 @@ def run_trial(task: bytes, number: int, sample: bytes, worker: str | None = None
     here = site.current(search.key)
     model = search.paths.model(number, uuid.uuid4().hex[:12])
     started = time.time()
+    _announce_start(search.key)
     hyper_model, space_sample, arguments, kwargs = _loaded(here, search, sample)
     with _noted_failure() as noted:
         try:
@@ -185,6 +186,15 @@ def _blame_storage(error: BaseException, here: Site) -> None:
         raise file_error(here.storage.url, error) from error
     if isinstance(error, OSError) or type(error).__module__.startswith("botocore"):
         here.storage.prove(f".storage-proof-{uuid.uuid4().hex}")
+
+
+def _announce_start(key: str) -> None:
+    """Tell the driver that this attempt has begun, so that a lost worker is held against it."""
+    with contextlib.suppress(ImportError, ValueError):
+        from distributed import get_worker
+
+        worker = get_worker()
+        worker.log_event(site.topic(key), {"started": worker.get_current_task()})
 
 
 def _worker_name() -> str:

