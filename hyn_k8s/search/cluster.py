@@ -22,7 +22,7 @@ from hyn_k8s.errors import HynError, SchedulerError, WorkerError
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.storage import Storage
-from hyn_k8s.search.worker import RunPlugin, versions
+from hyn_k8s.search.worker import RunPlugin, mismatch, versions
 
 CONNECT_TIMEOUT_SECONDS = 15.0
 
@@ -86,7 +86,7 @@ class Cluster:
 
     def _admit_workers(self, storage: Storage, run: str) -> None:
         """Bring the run to every worker, those that join later included."""
-        self._require_package()
+        self._compare_versions()
         self._warn_of_open_wire(storage)
         token = secrets.token_bytes(16)
         storage.write(RunPaths(run).token, token)
@@ -101,17 +101,20 @@ class Cluster:
             problem = f"could not be prepared ({type(error).__name__}: {error})"
             raise WorkerError(f"of {self.address}", problem) from error
 
-    def _require_package(self) -> None:
-        """Look for our package on each worker: without it, it could not even read the plugin."""
+    def _compare_versions(self) -> None:
+        """Compare every worker that is there with this process, by Dask's own means.
+
+        The plugin compares too, for workers that join later; but a worker that lacks our package
+        could not even read the plugin, and this names it.
+        """
         mine = versions()
-        found = self.client.get_versions(packages=["hyn_k8s"])
+        found = self.client.get_versions(packages=[name for name in mine if name != "python"])
         for address, worker in found["workers"].items():
-            theirs = worker["host"]["python"] if worker else ""
-            if worker and worker["packages"].get("hyn_k8s") is None:
-                problem = f"hyn-k8s is not installed there; install hyn-k8s[search]=={mine['hyn-k8s']}"
+            theirs = {name: version or "missing" for name, version in worker["packages"].items()}
+            theirs["python"] = ".".join(worker["host"]["python"].split(".")[:2])
+            problem = mismatch(mine, theirs)
+            if problem is not None:
                 raise WorkerError(address, problem)
-            if theirs and ".".join(theirs.split(".")[:2]) != mine["python"]:
-                raise WorkerError(address, f"it has Python {theirs}; the driver has {mine['python']}")
 
     def _warn_of_open_wire(self, storage: Storage) -> None:
         local = ("tls://", "inproc://", "tcp://127.", "tcp://localhost", "tcp://[::1]")

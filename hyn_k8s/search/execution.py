@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import pickle
 import queue
 import time
 from collections import deque
@@ -23,7 +25,14 @@ from distributed import Future, KilledWorker
 
 from hyn_k8s.errors import HynError, SchedulerError
 from hyn_k8s.search.cluster import Cluster
-from hyn_k8s.search.trial import FAILED, Failure, Outcome, failure_of, run_trial
+from hyn_k8s.search.trial import (
+    FAILED,
+    Failure,
+    Outcome,
+    failure_of,
+    run_trial,
+    run_trial_remotely,
+)
 
 NO_WORKER_SECONDS = 300.0
 """How long trials may wait on a cluster without a single worker."""
@@ -130,7 +139,7 @@ class DaskExecution:
             elif isinstance(result, BaseException):
                 result = self._failed(number, failure_of(result))
             del self._submitted[number]
-            return result  # type: ignore[no-any-return]
+            return result if isinstance(result, Outcome) else self._loaded(number, result)
 
     def cancel(self) -> None:
         futures = [trial.future for trial in self._submitted.values()]
@@ -142,7 +151,7 @@ class DaskExecution:
     def _submit(self, number: int, sample: bytes, lost: int, unlucky: int) -> None:
         self._require_scheduler()
         future = self._client.submit(
-            run_trial,
+            run_trial_remotely,
             self._task,
             number,
             sample,
@@ -187,6 +196,15 @@ class DaskExecution:
         if gone or self._client.status != "running":
             problem = f"it went away while {len(self._submitted)} trials were running"
             raise SchedulerError(self._address, problem)
+
+    def _loaded(self, number: int, result: bytes) -> Outcome:
+        try:
+            outcome: Outcome = pickle.loads(result)
+        except Exception as error:  # a class of the script that only the worker can make sense of
+            return self._failed(number, failure_of(error))
+        if outcome.status == FAILED:
+            return dataclasses.replace(outcome, reward=self._failed_reward)
+        return outcome
 
     def _poison(self, number: int, losses: int) -> Outcome:
         times = "once" if losses == 1 else f"{losses} times"

@@ -1,4 +1,4 @@
-"""``run_trial``: the one function that goes to workers, and what it returns.
+"""``run_trial``: what workers run for each trial, and what it returns.
 
 It loads the search's hyper model and a fresh copy of the data, runs Hypernets' own
 ``_run_trial`` and brings back a plain value, because a pickled Hypernets ``Trial`` loses its
@@ -12,6 +12,7 @@ storage fails under it, a ``StorageError`` is raised instead, and the trial has 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import functools
 import os
@@ -24,6 +25,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import cloudpickle
 
 from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import HynError
@@ -128,6 +131,24 @@ def run_trial(task: bytes, number: int, sample: bytes, worker: str | None = None
         iteration_scores=trial.iteration_scores if trial is not None else {},
         failure=failure if status == FAILED else None,
     )
+
+
+def run_trial_remotely(task: bytes, number: int, sample: bytes) -> bytes:
+    """``run_trial`` as a Dask task: its Outcome, pickled here, where a failure to do so is told.
+
+    What Dask cannot pickle it reports as a broken connection, and never says why.
+    """
+    outcome = run_trial(task, number, sample)
+    try:
+        return cloudpickle.dumps(outcome)
+    except Exception as error:
+        failure = failure_of(error)
+        summary = f"its result cannot be sent to the driver: {failure.summary}"
+        told = Failure(summary, failure.traceback)
+        bare = dataclasses.replace(
+            outcome, status=FAILED, reward=0, memo={}, iteration_scores={}, failure=told
+        )
+        return pickle.dumps(dataclasses.replace(bare, model=None, model_file=None))
 
 
 def failure_of(error: BaseException) -> Failure:
