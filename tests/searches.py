@@ -29,7 +29,10 @@ def space(kinds: list[str] | None = None) -> HyperSpace:
     with made.as_default():
         hyper_input = HyperInput(name="in")
         ModuleSpace(
-            name="tiny", x=Real(0, 1), depth=Int(1, 100), kind=Choice([*(kinds or ["good"]), "good"])
+            name="tiny",
+            x=Real(0, 1),
+            depth=Int(1, 100),
+            kind=Choice([*(kinds or ["good"]), "good"]),
         )(hyper_input)
         made.set_inputs(hyper_input)
     return made

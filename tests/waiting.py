@@ -16,5 +16,7 @@ def until(look: Callable[[], T], what: str, seconds: float = 60.0) -> T:
         seen = look()
         if seen:
             return seen
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}; last seen {seen!r}"
+        assert time.monotonic() < deadline, (
+            f"not within {seconds:.0f} s: {what}; last seen {seen!r}"
+        )
         time.sleep(0.05)

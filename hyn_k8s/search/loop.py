@@ -196,7 +196,7 @@ class SearchLoop:
             logger.exception("The searcher failed to take a result; the search goes on")
 
     def _append(self, trial: Any) -> bool:
-        """Into the history; upstream's multi-objective one raises after appending a first failure."""
+        """Into the history; a multi-objective one raises after it has appended a first failure."""
         try:
             return bool(self._hyper_model.history.append(trial))
         except Exception:

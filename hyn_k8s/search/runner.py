@@ -51,11 +51,12 @@ def run_script(
     arguments: Sequence[str],
     settings: Settings,
     reporter: Reporter,
-    ended: Callable[[Session], None],
+    ended: Callable[[Session, int], None],
 ) -> int:
     """Run ``script`` with ``arguments`` and return its exit code.
 
-    ``ended`` is called with the session when the script is over, before the cluster is closed.
+    ``ended`` is called with the session and the script's exit code when the script is over,
+    before the cluster is closed.
     The code is the script's own, except that a search without one succeeded trial makes it 1,
     and Ctrl-C 130.
 
@@ -70,7 +71,7 @@ def run_script(
     _running = True
     try:
         code = _run(script, reporter)
-        ended(session)
+        ended(session, code)
     finally:
         _running = False
         session.close()

@@ -9,25 +9,24 @@ leaves nothing behind.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import datetime
 import json
-import logging
 import os
+import sys
 import uuid
 from typing import Any
 
 from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import RunError, SearchError
-from hyn_k8s.search import binding, compat, site
+from hyn_k8s.search import binding, compat, shipping, site
 from hyn_k8s.search.bucket import ensure_bucket
 from hyn_k8s.search.cluster import Cluster
-from hyn_k8s.search.reporting import Reporter
+from hyn_k8s.search.reporting import LineReporter, Reporter
 from hyn_k8s.search.results import FORMAT_VERSION, read_manifest
 from hyn_k8s.search.settings import Backend, Settings
 from hyn_k8s.search.storage import S3Storage, Storage, open_storage
-
-logger = logging.getLogger("hyn_k8s")
 
 _MAX_STEM = 50
 _current: Session | None = None
@@ -38,10 +37,14 @@ def current_session() -> Session | None:
     return _current
 
 
-def start_session(settings: Settings, stem: str, reporter: Reporter) -> Session:
+def start_session(
+    settings: Settings, stem: str | None = None, reporter: Reporter | None = None
+) -> Session:
     """Begin this process's session: the storage is proved and Hypernets imported and bound.
 
-    ``stem`` names the run when the settings do not. A session that was there before is closed.
+    ``stem`` names the run when the settings do not, by default the script's name. Without a
+    ``reporter`` progress goes to standard error in lines. A session that was there before is
+    closed; this one ends with the process, if nobody closes it earlier.
 
     Raises:
         StorageError: the storage cannot be reached or written.
@@ -55,8 +58,14 @@ def start_session(settings: Settings, stem: str, reporter: Reporter) -> Session:
         raise _taken(settings.run)
     compat.apply()
     binding.bind(storage.settings)
-    _current = Session(settings, storage, stem, reporter)
+    stem = stem or default_stem(shipping.script_name())
+    _current = Session(settings, storage, stem, reporter or LineReporter(_write_line))
+    atexit.register(_current.close)
     return _current
+
+
+def _write_line(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def open_usable_storage(settings: Settings) -> Storage:
@@ -71,9 +80,7 @@ def open_usable_storage(settings: Settings) -> Storage:
 class Session:
     """What outlives a single search of this process; closed once, at the end."""
 
-    def __init__(
-        self, settings: Settings, storage: Storage, stem: str, reporter: Reporter
-    ) -> None:
+    def __init__(self, settings: Settings, storage: Storage, stem: str, reporter: Reporter) -> None:
         self.settings = settings
         self.storage = storage
         self.reporter = reporter
@@ -99,6 +106,14 @@ class Session:
         self._searches += 1
         return RunPaths(self.run).search(self._searches)
 
+    def forget_search(self, paths: SearchPaths) -> None:
+        """Take back the latest ``begin_search``: nothing of it, and of a run without any, stays."""
+        self._searches -= 1
+        first = self._searches == 0
+        self.storage.delete(paths.run if first else paths.directory)
+        if first:
+            self.run = None
+
     def cluster(self) -> Cluster:
         """The Dask cluster for the next search: the one in use, unless the script made another."""
         assert self.run is not None, "a search has begun"
@@ -121,6 +136,7 @@ class Session:
             self._cluster.close()
             self._cluster = None
         site.leave(self._inline_key)
+        atexit.unregister(self.close)
         if self.run is not None and self._manifest.get("ended") is None:
             self._manifest["ended"] = _now()
             with contextlib.suppress(Exception):  # the storage may be what ended the run

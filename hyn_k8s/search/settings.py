@@ -52,7 +52,7 @@ class StorageSettings:
     kind: str
     """``file`` or ``s3``."""
     root: str
-    """``file``: an absolute path. ``s3``: ``bucket`` or ``bucket/prefix``, without slashes around."""
+    """``file``: an absolute path. ``s3``: ``bucket`` or ``bucket/prefix``."""
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Options for s3fs, without credentials but still never shown: they may hold other secrets."""
     credentials: Credentials | None = field(default=None, repr=False)

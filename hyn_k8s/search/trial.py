@@ -51,7 +51,7 @@ class SearchTask:
     paths: SearchPaths
     hyper_model: Blob
     data: Blob
-    """``(X, y, X_eval, y_eval, X_test, fit_kwargs)``: one pickle, so that shared parts stay shared."""
+    """``(X, y, X_eval, y_eval, X_test, fit_kwargs)``, in one pickle: shared parts stay shared."""
     cv: bool
     num_folds: int
 
@@ -140,7 +140,8 @@ def run_trial_remotely(task: bytes, number: int, sample: bytes) -> bytes:
     """
     outcome = run_trial(task, number, sample)
     try:
-        return cloudpickle.dumps(outcome)
+        pickled: bytes = cloudpickle.dumps(outcome)
+        return pickled
     except Exception as error:
         failure = failure_of(error)
         summary = f"its result cannot be sent to the driver: {failure.summary}"
@@ -260,6 +261,6 @@ def _noted_failure() -> Iterator[_Noted]:
     """Within, what Hypernets swallows in this thread can be read from the value given."""
     from hypernets.model import hyper_model
 
-    hyper_model.traceback = _noting  # type: ignore[attr-defined]
+    hyper_model.traceback = _noting
     _noting.noted.failure = None
     yield _noting.noted

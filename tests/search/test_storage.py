@@ -150,7 +150,8 @@ class TestUnusableFileStorage:
         program = f"""
             from hyn_k8s.search.settings import Settings
             from hyn_k8s.search.storage import open_storage
-            storage = open_storage(Settings.from_env({{"HYN_STORAGE_ROOT": {str(root)!r}}}, "/").storage)
+            environ = {{"HYN_STORAGE_ROOT": {str(root)!r}}}
+            storage = open_storage(Settings.from_env(environ, "/").storage)
             try:
                 storage.write("run/a", b"x" * {size})
             except Exception as error:
@@ -203,7 +204,7 @@ class TestUnusableS3:
     def test_nobody_at_the_endpoint(self, s3: S3Server) -> None:
         options = f'{{"endpoint_url": "http://127.0.0.1:{free_port()}"}}'
         storage = s3_storage(s3, "/bucket", HYN_STORAGE_OPTIONS=options)
-        with pytest.raises(StorageError, match="does not answer.*check HYN_STORAGE_OPTIONS"):
+        with pytest.raises(StorageError, match=r"does not answer.*check HYN_STORAGE_OPTIONS"):
             ensure_bucket(storage)
 
     def test_an_endpoint_that_is_no_url(self, s3: S3Server) -> None:
@@ -212,7 +213,7 @@ class TestUnusableS3:
             ensure_bucket(storage)
 
     def test_an_option_that_s3fs_does_not_know(self, s3: S3Server) -> None:
-        with pytest.raises(StorageError, match="s3fs refuses HYN_STORAGE_OPTIONS.*'colour'"):
+        with pytest.raises(StorageError, match=r"s3fs refuses HYN_STORAGE_OPTIONS.*'colour'"):
             s3_storage(s3, "/bucket", HYN_STORAGE_OPTIONS='{"colour": "blue"}').read("a")
 
     def test_a_user_in_the_endpoint_is_not_shown(self, s3: S3Server) -> None:

@@ -12,8 +12,8 @@ from hyn_k8s.errors import WorkerError
 from hyn_k8s.search.worker import COMPARED, mismatch, versions
 from tests.mounts import MOUNT_NAMESPACE
 from tests.processes import DaskCluster, dask_cluster
-from tests.search.test_dispatcher import rows_of, search, session_on, slow_samples
 from tests.searches import ListSearcher, sample, tiny_model
+from tests.sessions import rows_of, search, session_on, slow_samples
 from tests.waiting import until
 
 
@@ -61,7 +61,7 @@ class TestEarlyWorkers:
         with session_on(own_cluster.address, str(root)) as (session, _):
             with pytest.raises(WorkerError) as caught:
                 search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1)
-            assert rows_of(session) == []
+            assert session.storage.list("") == []
         said = str(caught.value)
         assert said.startswith("Dask worker stray (tcp://127.0.0.1:")
         assert f"{root} is not the driver's storage there" in said

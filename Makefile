@@ -1,0 +1,45 @@
+# Every target sets up what it needs in .venv; nothing outside the checkout is touched.
+# Needs git, make, Python 3.11 to 3.13 with venv, and libgomp1 (LightGBM's OpenMP).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: help demo test lint unit format constraints clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(INSTALLED) ## a parallel search on real data, on this machine
+	$(BIN)/hyn-k8s run --storage-root workdir examples/heart_disease.py
+
+test: lint unit ## everything CI runs
+
+lint: $(INSTALLED) ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+unit: $(INSTALLED) ## the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+format: $(INSTALLED) ## rewrite the code as the linter wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+constraints: $(INSTALLED) ## resolve constraints.txt anew, for every supported Python
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
+		--no-header --no-annotate --no-emit-index-url --quiet --output-file constraints.txt
+
+clean: ## remove the virtual environment and what tests and demos leave
+	rm -rf $(VENV) workdir
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Python 3.11 to 3.13 is needed; found $$($(PYTHON) --version). Try: make PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[search,cli,test,dev]'
+	@touch $@
