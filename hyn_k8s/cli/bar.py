@@ -31,19 +31,19 @@ class BarReporter:
     def show(self, progress: Progress) -> None:
         if self._live is None or self._progress is None or self._progress.search != progress.search:
             self._stop()
+            self._progress = progress
             self._live = Live(
                 get_renderable=self._render,
                 console=self._console,
                 refresh_per_second=REFRESHES_PER_SECOND,
             )
-            self._progress = progress
             self._live.start()
         self._progress = progress
         if progress.ended is not None:
             self._stop()
 
     def tell(self, sentence: str) -> None:
-        self._console.print(Text(sentence, style="yellow"))
+        self._console.print(Text(sentence))
 
     def close(self) -> None:
         self._stop()

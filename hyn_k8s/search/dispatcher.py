@@ -143,10 +143,12 @@ class _Search:
         )
         pickled = pickle.dumps(task)
         if session.standalone:
-            self._show(self._progress)
+            self._show(dataclasses.replace(self._progress, begun=time.time()))
             return InlineExecution(pickled)
         cluster = session.cluster()
-        self._show(dataclasses.replace(self._progress, dashboard=cluster.dashboard))
+        self._show(
+            dataclasses.replace(self._progress, begun=time.time(), dashboard=cluster.dashboard)
+        )
         return DaskExecution(
             cluster,
             pickled,

@@ -106,6 +106,8 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
             if worker.periodic_callbacks["heartbeat"].is_running():
                 raise sentence from None
             await self._turn_away(worker, name, sentence)
+        else:
+            worker.log_event(self.name, {"joined": name})
 
     def teardown(self, worker: Worker) -> None:
         """Forget the run and its credentials."""

@@ -46,7 +46,8 @@ class TestEmbedded:
     """One run on the embedded cluster, in which a worker is killed, looked at from all sides."""
 
     @pytest.fixture(scope="class")
-    def ended(self, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    @classmethod
+    def ended(cls, tmp_path_factory: pytest.TempPathFactory) -> Ended:
         folder = tmp_path_factory.mktemp("embedded")
         script = write_script(folder / "scripts")
         options = ["--trials", "12", "--seconds", "0.4", "--exit", "3"]

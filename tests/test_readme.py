@@ -1,0 +1,63 @@
+"""The README says what is so: its table of settings, its files, its commands."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shlex
+
+import pytest
+
+from hyn_k8s import contract
+from hyn_k8s.cli import main
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def settings_table() -> list[str]:
+    """The table as the contract would write it."""
+    rows = ["| variable | flag | accepted | default | decides |", "|---|---|---|---|---|"]
+    for each in contract.VARIABLES:
+        flag = f"`{each.flag}`" if each.flag else ""
+        cells = [f"`{each.name}`", flag, each.accepted, each.default, each.meaning]
+        rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
+def test_the_table_of_settings_is_the_contracts() -> None:
+    assert "\n".join(settings_table()) in README
+
+
+def test_every_linked_file_exists() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(links) > 5
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def commands() -> list[list[str]]:
+    """Every ``hyn-k8s`` command that the README shows."""
+    lines = [
+        line
+        for block in re.findall(r"```console\n(.*?)```", README, re.S)
+        for line in block.split("\n")
+    ]
+    return [
+        shlex.split(line.removeprefix("$ ").partition(">")[0], comments=True)[1:]
+        for line in lines
+        if line.startswith("$ hyn-k8s ")
+    ]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_is_one_the_program_takes(command: list[str]) -> None:
+    name, *arguments = command
+    main.commands[name].make_context(name, arguments, resilient_parsing=False)
+
+
+def test_the_first_commands_are_targets_of_the_makefile() -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    shown = re.findall(r"^\$ make ([a-z]+)", README, re.M)
+    assert shown[:2] == ["demo", "test"]
+    assert set(shown) <= set(targets)
