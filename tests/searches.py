@@ -78,6 +78,10 @@ class TinyEstimator(Estimator):
     def save(self, model_file: str) -> None:
         if self.kind == "save":
             raise RuntimeError("cannot be saved")
+        if self.kind == "partial":
+            with fs.open(model_file, "wb") as file:
+                file.write(b"half a model")
+                raise RuntimeError("interrupted while it was saved")
         if self.kind != "unsaved":
             with fs.open(model_file, "wb") as file:
                 pickle.dump(self, file)

@@ -86,11 +86,11 @@ def run(
     for sentence in settings.read_slips():
         click.echo(f"Warning: {sentence}", err=True)
     try:
-        runner.check_script(script)
+        code = runner.read_script(script)
     except ScriptError as error:
         click.echo(f"Error: {error}", err=True)
         ctx.exit(ExitCode.USAGE)
-    ctx.exit(runner.run_script(script, arguments, chosen, _reporter(), _show_results))
+    ctx.exit(runner.run_script(script, code, arguments, chosen, _reporter(), _show_results))
 
 
 def _reporter() -> Reporter:

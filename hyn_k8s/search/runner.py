@@ -9,9 +9,9 @@ it, without our frames; what we raise is one sentence.
 from __future__ import annotations
 
 import os
-import runpy
 import sys
 import traceback
+import types
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
@@ -30,15 +30,15 @@ def is_running() -> bool:
     return _running
 
 
-def check_script(script: str) -> None:
-    """Make sure that ``script`` can be read and parsed.
+def read_script(script: str) -> types.CodeType:
+    """The code of ``script``, under the absolute path that Python itself would give it.
 
     Raises:
         ScriptError: it is absent, unreadable or no Python; the message shows the line.
     """
     try:
         with open(script, "rb") as file:
-            compile(file.read(), script, "exec", dont_inherit=True)
+            return compile(file.read(), os.path.abspath(script), "exec", dont_inherit=True)
     except OSError as error:
         raise ScriptError(script, error.strerror or str(error)) from None
     except (SyntaxError, ValueError) as error:
@@ -48,12 +48,13 @@ def check_script(script: str) -> None:
 
 def run_script(
     script: str,
+    code: types.CodeType,
     arguments: Sequence[str],
     settings: Settings,
     reporter: Reporter,
     ended: Callable[[Session, int], None],
 ) -> int:
-    """Run ``script`` with ``arguments`` and return its exit code.
+    """Run ``script``, whose code is ``code``, with ``arguments`` and return its exit code.
 
     ``ended`` is called with the session and the script's exit code when the script is over,
     before the cluster is closed.
@@ -61,28 +62,31 @@ def run_script(
     and Ctrl-C 130.
 
     Raises:
-        ScriptError, StorageError, RunError: found before the script was started.
+        StorageError, RunError: found before the script was started.
     """
     global _running
-    check_script(script)
     sys.argv = [script, *arguments]
-    sys.path[0] = os.path.dirname(os.path.abspath(script))
+    sys.path[0] = os.path.dirname(code.co_filename)
     session = activation.activate(settings, default_stem(script), reporter)
     _running = True
     try:
-        code = _run(script, reporter)
-        ended(session, code)
+        exit_code = _run(code, reporter)
+        ended(session, exit_code)
     finally:
         _running = False
         session.close()
     for error in session.hopeless:
         print(f"Error: {error}", file=sys.stderr)
-    return code or (ExitCode.FAILED if session.hopeless else ExitCode.OK)
+    return exit_code or (ExitCode.FAILED if session.hopeless else ExitCode.OK)
 
 
-def _run(script: str, reporter: Reporter) -> int:
+def _run(code: types.CodeType, reporter: Reporter) -> int:
+    main = types.ModuleType("__main__")
+    main.__file__ = code.co_filename
+    # It stays there: what the script left for the end of the process may look it up.
+    sys.modules["__main__"] = main
     try:
-        runpy.run_path(script, run_name="__main__")
+        exec(code, main.__dict__)
     except SystemExit as exit_:
         return _exit_code(exit_)
     except KeyboardInterrupt:
@@ -94,7 +98,7 @@ def _run(script: str, reporter: Reporter) -> int:
         return ExitCode.FAILED
     except BaseException as error:
         reporter.close()  # a live display would be drawn over the traceback
-        shown = _of_script(error.__traceback__, script)
+        shown = _of_script(error.__traceback__, code.co_filename)
         traceback.print_exception(type(error), error, shown)
         return ExitCode.FAILED
     return ExitCode.OK
@@ -110,9 +114,9 @@ def _exit_code(exit_: SystemExit) -> int:
     return ExitCode.FAILED
 
 
-def _of_script(frames: TracebackType | None, script: str) -> TracebackType | None:
+def _of_script(frames: TracebackType | None, path: str) -> TracebackType | None:
     """The traceback from the script's own first frame on."""
     shown = frames
-    while shown is not None and shown.tb_frame.f_code.co_filename != script:
+    while shown is not None and shown.tb_frame.f_code.co_filename != path:
         shown = shown.tb_next
     return shown or frames

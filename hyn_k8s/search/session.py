@@ -56,12 +56,22 @@ def start_session(
     storage = open_usable_storage(settings)
     if settings.run is not None and read_manifest(storage, settings.run) is not None:
         raise _taken(settings.run)
+    stem = stem or default_stem(shipping.script_name())
+    reporter = reporter or LineReporter(_write_line)
+    reporter.tell(f"{stem}: {_where(settings)}; results go to {storage.url}")
     compat.apply()
     binding.bind(storage.settings)
-    stem = stem or default_stem(shipping.script_name())
-    _current = Session(settings, storage, stem, reporter or LineReporter(_write_line))
+    _current = Session(settings, storage, stem, reporter)
     atexit.register(_current.close)
     return _current
+
+
+def _where(settings: Settings) -> str:
+    """What a user is told first: how many trials at a time, and where."""
+    if settings.backend is Backend.STANDALONE:
+        return "one trial at a time in this process"
+    place = settings.scheduler or "this machine"
+    return f"{settings.executors} trials at a time on {place}"
 
 
 def _write_line(line: str) -> None:

@@ -40,6 +40,10 @@ REMEDIES = {
 """What a failing file system means for a user, by errno."""
 
 
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""How file systems without hard links (SMB shares are some) refuse to make one."""
+
+
 class Storage(abc.ABC):
     """A place for a run's files that driver and workers share. Paths are relative to its root."""
 
@@ -113,7 +117,13 @@ class FileStorage(Storage):
 
     def create(self, path: str, data: bytes) -> None:
         with self._explained(), self._written_aside(path, data) as aside:
-            os.link(aside, self.rooted(path))  # unlike rename, link refuses an existing name
+            try:
+                os.link(aside, self.rooted(path))  # unlike rename, it refuses an existing name
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                with open(self.rooted(path), "xb") as file:
+                    file.write(data)
 
     def list(self, path: str) -> list[str]:
         with self._explained(), contextlib.suppress(FileNotFoundError):

@@ -23,6 +23,7 @@ parser.add_argument("--seconds", type=float, default=0.0)
 parser.add_argument("--fail", choices=["none", "some", "all"], default="none")
 parser.add_argument("--kill-once", default="")
 parser.add_argument("--exit", type=int, default=0)
+parser.add_argument("--model-bytes", type=int, default=0)
 parser.add_argument("--then-raise", action="store_true")
 options = parser.parse_args()
 
@@ -67,6 +68,7 @@ class Mine(Estimator):
     def save(self, model_file):
         with fs.open(model_file, "wb") as file:
             pickle.dump(self, file)
+            file.write(b" " * self.options.model_bytes)
 
     def get_iteration_scores(self):
         return {}

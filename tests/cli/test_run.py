@@ -68,7 +68,7 @@ class TestEmbedded:
             "argv": ["scripts/mine.py", *json.loads(body)["argv"][1:]],
             "cwd": str(ended.folder),
             "name": "__main__",
-            "file": "scripts/mine.py",
+            "file": str(ended.folder / "scripts/mine.py"),
         }
         assert json.loads(body)["argv"][1:3] == ["--trials", "12"]
 
@@ -201,7 +201,7 @@ class TestSeparateCluster:
         arguments = ("run", "--scheduler", cluster.address, "mine.py", "--then-raise")
         done = run_cli(*arguments, cwd=tmp_path)
         assert done.returncode == 1
-        assert 'File "mine.py", line ' in done.stderr
+        assert f'File "{tmp_path}/mine.py", line ' in done.stderr
         assert "KeyError: 'after the search'" in done.stderr
         assert "hyn_k8s/" not in done.stderr
         assert "runpy" not in done.stderr
@@ -308,7 +308,7 @@ class TestRefused:
         (tmp_path / "broken.py").write_text("x = (1,\ny = 2\n")
         error = self.refused(run_cli("run", "broken.py", cwd=tmp_path), code=2)
         assert error.startswith("Error: broken.py: it is no valid Python\n")
-        assert 'File "broken.py", line 1' in error
+        assert f'File "{tmp_path}/broken.py", line 1' in error
 
     def test_an_unreachable_scheduler(self, tmp_path: pathlib.Path) -> None:
         write_script(tmp_path)
@@ -339,6 +339,27 @@ class TestRefused:
         error = self.refused(done, code=1)
         assert error.startswith(f"Error: storage {root}: {said}")
         assert not (tmp_path / "body.jsonl").exists()
+
+    @pytest.mark.parametrize("backend", ["dask", "standalone"])
+    def test_a_storage_that_fills_up_ends_the_search_and_blames_no_trial(
+        self, tmp_path: pathlib.Path, backend: str
+    ) -> None:
+        write_script(tmp_path)
+        root = tmp_path / "mount"
+        root.mkdir()
+        mount = f'mount -t tmpfs -o size=2m none {root} && "$@"; c=$?; '
+        mount += f"cat {root}/mine-1/search-1/summary.json; exit $c"
+        prefix = (*MOUNT_NAMESPACE, "sh", "-c", mount, "sh")
+        options = ["--backend", backend, "--executors", "1", "--storage-root", str(root)]
+        script = ["mine.py", "--trials", "50", "--model-bytes", "200000"]
+        done = run_cli("run", *options, *script, cwd=tmp_path, prefix=prefix)
+        assert done.returncode == 1
+        assert f"Error: storage {root}: No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        summary = json.loads(done.stdout[done.stdout.index("{") :])
+        assert summary["state"] == "failed"
+        assert summary["trials"]["failed"] == 0
+        assert 5 <= summary["trials"]["succeeded"] < 12
 
     def test_wrong_s3_credentials(self, s3: S3Server, tmp_path: pathlib.Path) -> None:
         write_script(tmp_path)

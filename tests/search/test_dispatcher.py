@@ -268,6 +268,19 @@ class TestS3:
         logs = [path.read_text() for path in cluster.folder.glob("*.log")]
         assert not any(s3.secret_key in text for text in [*logs, *notes.told])
 
+    def test_a_partial_object_is_no_result(
+        self, s3: S3Server, cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        bucket = f"runs-{uuid.uuid4().hex}"
+        samples = [sample(0.9, kind="partial"), sample(0.2), sample(0.3, kind="unsaved")]
+        with session_on(cluster.address, f"/{bucket}", s3.env) as (session, _):
+            search(tiny_model(ListSearcher(samples)), max_trials=3)
+            rows = rows_of(session)
+        assert [row["status"] for row in rows] == ["failed", "succeeded", "succeeded"]
+        models = {name: data for name, data in s3.objects(bucket).items() if "/models/" in name}
+        assert list(models) == [rows[1]["model"]]
+        assert rows[2]["model"] == ""
+
     def test_load_best_in_a_process_that_never_saw_the_search(
         self, s3: S3Server, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

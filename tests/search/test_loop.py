@@ -292,6 +292,9 @@ class Scripted:
     def cancel(self) -> None:
         self.cancelled = set(self.in_flight)
 
+    def interrupt(self) -> None:
+        raise KeyboardInterrupt
+
 
 class TestManyInFlight:
     def loop(

@@ -1,0 +1,108 @@
+"""The errors: each writes one sentence with all its fields, crosses pickle, and is in the tree."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import pytest
+
+from hyn_k8s import errors
+from hyn_k8s.errors import (
+    HynError,
+    RunError,
+    SchedulerError,
+    ScriptError,
+    SearchError,
+    SettingsError,
+    StorageError,
+    WorkerError,
+)
+
+SENTENCES: list[tuple[HynError, str]] = [
+    (
+        SettingsError("HYN_SEARCH_EXECUTORS (--executors)", "'0'", "a whole number of 1 or more"),
+        "HYN_SEARCH_EXECUTORS (--executors): found '0'; accepted: a whole number of 1 or more",
+    ),
+    (ScriptError("search.py", "No such file or directory"), "search.py: No such file or directory"),
+    (
+        RunError("heart-1", "its search-1 has no trial 9"),
+        "run heart-1: its search-1 has no trial 9",
+    ),
+    (
+        StorageError("s3://bucket/runs", "the request failed (SlowDown)"),
+        "storage s3://bucket/runs: the request failed (SlowDown)",
+    ),
+    (
+        SchedulerError("tcp://scheduler:8786", "it does not answer"),
+        "Dask scheduler tcp://scheduler:8786: it does not answer",
+    ),
+    (
+        WorkerError("node-1 (tcp://10.0.0.7:40123)", "it has dask 1; the driver has dask 2"),
+        "Dask worker node-1 (tcp://10.0.0.7:40123): it has dask 1; the driver has dask 2",
+    ),
+    (
+        SearchError("heart-1/search-2", 7, "ValueError: no rows (trial 7)"),
+        "heart-1/search-2: none of its 7 trials succeeded; "
+        "the last one failed with ValueError: no rows (trial 7)",
+    ),
+]
+EACH = pytest.mark.parametrize(
+    "error", [error for error, _ in SENTENCES], ids=lambda e: type(e).__name__
+)
+
+
+def classes() -> set[type[HynError]]:
+    """Every error class of the module."""
+    found = [value for value in vars(errors).values() if isinstance(value, type)]
+    return {each for each in found if issubclass(each, HynError)}
+
+
+def fields(error: type[HynError]) -> list[str]:
+    """The fields of an error class, in the order in which it takes them."""
+    return list(inspect.signature(error.__init__).parameters)[1:]
+
+
+def test_every_class_is_tried_here() -> None:
+    assert {type(error) for error, _ in SENTENCES} | {HynError} == classes()
+
+
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=lambda v: type(v).__name__)
+def test_an_error_writes_its_own_sentence(error: HynError, sentence: str) -> None:
+    assert str(error) == sentence
+
+
+@EACH
+def test_the_sentence_has_every_field(error: HynError) -> None:
+    values = [str(getattr(error, name)) for name in fields(type(error))]
+    assert len(values) >= 2
+    for value in values:
+        assert value in str(error)
+
+
+@EACH
+def test_an_error_survives_pickling_with_its_fields(error: HynError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert vars(again) == vars(error) != {}
+    assert (again.args, str(again)) == (error.args, str(error))
+
+
+@EACH
+def test_except_hyn_error_catches_it(error: HynError) -> None:
+    with pytest.raises(HynError) as caught:
+        raise error
+    assert caught.value is error
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_classes_and_fields() -> None:
+    assert errors.__doc__ is not None
+    root = re.search(r"^ {4}(\w+)$", errors.__doc__, re.MULTILINE)
+    branches = re.findall(r"^ {4}[├└]── (\w+) +(.+?) {2,}(.+)$", errors.__doc__, re.MULTILINE)
+    assert root is not None
+    assert root[1] == HynError.__name__
+    assert {name: shown.split(", ") for name, _, shown in branches} == {
+        each.__name__: fields(each) for each in classes() - {HynError}
+    }
+    assert all(each.__bases__ == (HynError,) for each in classes() - {HynError})
