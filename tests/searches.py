@@ -56,7 +56,7 @@ class TinyEstimator(Estimator):
 
     def fit(self, X: Any, y: Any, **kwargs: Any) -> TinyEstimator:
         if self.kind == "fit":
-            raise ValueError("this sample cannot be trained")
+            raise ValueError("this sample cannot be trained\nsee https://example.org/why")
         if self.kind == "pruned":
             raise UnPromisingTrial("not promising")
         if self.kind == "exit":

@@ -6,6 +6,7 @@ script prints appears above it; it is drawn on standard error, so output can be 
 
 from __future__ import annotations
 
+import sys
 import time
 
 from rich.console import Console, Group
@@ -36,6 +37,7 @@ class BarReporter:
                 get_renderable=self._render,
                 console=self._console,
                 refresh_per_second=REFRESHES_PER_SECOND,
+                redirect_stdout=sys.stdout.isatty(),  # a file or a pipe keeps what is its own
             )
             self._live.start()
         self._progress = progress

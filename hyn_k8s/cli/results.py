@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyn_k8s import contract
+from hyn_k8s.errors import HynError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from click.shell_completion import CompletionItem
     from rich.table import Table
+
+    from hyn_k8s.search.storage import Storage
 
 EPILOG = """\b
 Examples:
@@ -25,20 +29,27 @@ Examples:
   hyn-k8s results --format json | jq '.searches[-1].best'
 """
 
-_NO_REWARD = float("inf")
-
 
 def _complete_run(
-    _ctx: click.Context, _param: click.Parameter, incomplete: str
+    ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
     from hyn_k8s.search.results import list_runs
+
+    try:
+        runs = list_runs(_storage(ctx.params.get("storage_type"), ctx.params.get("storage_root")))
+    except HynError:
+        return []  # a shell that completes has no place for a sentence
+    return [CompletionItem(run) for run in runs if run.startswith(incomplete)]
+
+
+def _storage(storage_type: str | None, storage_root: str | None) -> Storage:
     from hyn_k8s.search.settings import read_settings
     from hyn_k8s.search.storage import open_storage
 
-    runs = list_runs(open_storage(read_settings().storage))
-    return [CompletionItem(run) for run in runs if run.startswith(incomplete)]
+    flags = {contract.STORAGE_TYPE: storage_type, contract.STORAGE_ROOT: storage_root}
+    return open_storage(read_settings(flags).storage)
 
 
 @click.command(epilog=EPILOG)
@@ -59,11 +70,8 @@ def results(
 ) -> None:
     """Show the trials of RUN, by default of the run begun last."""
     from hyn_k8s.search.results import latest_run, read_summaries, read_trials
-    from hyn_k8s.search.settings import read_settings
-    from hyn_k8s.search.storage import open_storage
 
-    flags = {contract.STORAGE_TYPE: storage_type, contract.STORAGE_ROOT: storage_root}
-    storage = open_storage(read_settings(flags).storage)
+    storage = _storage(storage_type, storage_root)
     name = run or latest_run(storage)
     summaries = read_summaries(storage, name)
     tables = {
@@ -89,12 +97,15 @@ def best_first(
     """The ``top`` best rows by the first reward; all in the order of trials without ``top``."""
     if top is None:
         return list(rows)
-    column = _reward_columns(rows)[0] if rows else "reward"
+    from hyn_k8s.search.results import reward_column_names
+
+    column = reward_column_names(summary["rewards"])[0]
     sign = -1 if summary["directions"][0] == "max" else 1
 
     def rank(row: dict[str, str]) -> float:
-        value = row.get(column)
-        return sign * float(value) if value and row["status"] == "succeeded" else _NO_REWARD
+        value = float(row.get(column) or "nan")
+        known = row["status"] == "succeeded" and not math.isnan(value)
+        return sign * value if known else math.inf
 
     return sorted(rows, key=rank)[:top]
 
@@ -125,7 +136,9 @@ def _table(summary: dict[str, Any], rows: Sequence[dict[str, str]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    rewards = _reward_columns(rows)
+    from hyn_k8s.search.results import reward_column_names
+
+    rewards = reward_column_names(summary["rewards"])
     table = Table(title=f"{summary['run']}/{summary['search']}", title_justify="left")
     for name in ("trial", "status", *rewards, "seconds", "worker"):
         right = name in ("trial", "seconds") or name in rewards
@@ -158,10 +171,6 @@ def parameters_text(row: dict[str, str], rewards: Sequence[str]) -> str:
         f"{module}({', '.join(values)})" if module else " ".join(values)
         for module, values in modules.items()
     )
-
-
-def _reward_columns(rows: Sequence[dict[str, str]]) -> list[str]:
-    return [name for name in rows[0] if name == "reward" or name.startswith("reward_")]
 
 
 def _print_csv(rows: Sequence[dict[str, str]]) -> None:

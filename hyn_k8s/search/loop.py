@@ -33,6 +33,8 @@ class _Asked:
     """A sample in flight."""
 
     sample: Any
+    vectors: tuple[Any, ...]
+    """What tells two samples apart; it takes a walk over the space to compute."""
     twins: list[tuple[int, Any]] = field(default_factory=list)
     """Later trials, by number, that drew the same sample."""
 
@@ -111,17 +113,18 @@ class SearchLoop:
             return
         if self._hyper_model.history.is_existed(sample):
             self._skip_known(number, sample, self._hyper_model.history.get_trial(sample))
-        elif tuple(sample.vectors) in self._in_flight:
-            twin = self._in_flight[tuple(sample.vectors)]
-            self._asked[twin].twins.append((number, sample))
+            return
+        vectors = tuple(sample.vectors)
+        if vectors in self._in_flight:
+            self._asked[self._in_flight[vectors]].twins.append((number, sample))
         elif not self._take_from_store(number, sample):
-            self._submit(number, sample)
+            self._submit(number, sample, vectors)
 
-    def _submit(self, number: int, sample: Any) -> None:
+    def _submit(self, number: int, sample: Any, vectors: tuple[Any, ...]) -> None:
         self._fire("on_trial_begin", sample, number)
         self._execution.submit(number, shipping.dumps(sample, f"the sample of trial {number}"))
-        self._asked[number] = _Asked(sample)
-        self._in_flight[tuple(sample.vectors)] = number
+        self._asked[number] = _Asked(sample, vectors)
+        self._in_flight[vectors] = number
 
     def _take_from_store(self, number: int, sample: Any) -> bool:
         """Use the result of an earlier search, if the store has it and its model is there."""
@@ -144,12 +147,11 @@ class SearchLoop:
 
     def _tell(self, outcome: Outcome) -> None:
         asked = self._asked.pop(outcome.number)
-        del self._in_flight[tuple(asked.sample.vectors)]
+        del self._in_flight[asked.vectors]
         trial = self._trial(asked.sample, outcome)
         self._inform_searcher(trial)
         improved = self._append(trial)
         self._told(_row(asked.sample, outcome), outcome.failure)
-        self._running(len(self._asked))
         if trial.succeeded:
             self._fire(
                 "on_trial_end", trial.space_sample, trial.trial_no, trial.reward, improved,

@@ -114,7 +114,9 @@ def best_text(progress: Progress) -> str:
 
 def rate_text(rate: float) -> str:
     """A rate in the unit a reader can picture."""
-    return f"{rate:.1f} trials/s" if rate >= 1 else f"{rate * 60:.1f} trials/min"
+    if rate >= 1:
+        return f"{rate:.1f} trials/s"
+    return f"{rate * 60:.1f} trials/min" if rate * 60 >= 1 else f"{rate * 3600:.1f} trials/h"
 
 
 def duration_text(seconds: float) -> str:

@@ -13,6 +13,7 @@ import dataclasses
 import datetime
 import io
 import json
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -265,7 +266,7 @@ def best_model(storage: Storage, run: str, trial: int | None = None) -> tuple[Se
 
 
 def _ordinals(storage: Storage, run: str) -> list[int]:
-    names = [name for name in storage.list(run) if name.startswith("search-")]
+    names = [name for name in storage.list(run) if re.fullmatch(r"search-[0-9]+", name)]
     return sorted(_ordinal(name) for name in names)
 
 

@@ -18,6 +18,7 @@ import functools
 import os
 import pickle
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -158,7 +159,12 @@ def failure_of(error: BaseException) -> Failure:
     while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next
     lines = traceback.format_exception(type(error), error, frames)
-    return Failure(traceback.format_exception_only(error)[-1].strip(), "".join(lines))
+    return Failure(_summary(error), "".join(lines))
+
+
+def _summary(error: BaseException) -> str:
+    """The exception in one line: its name, and the first line of what it says."""
+    return traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
 
 
 def failed_reward(hyper_model: Any) -> Any:
@@ -246,7 +252,9 @@ class _NotingTraceback:
 
     def format_exc(self, *args: Any, **kwargs: Any) -> str:
         text = traceback.format_exc(*args, **kwargs)
-        self.noted.failure = Failure(text.strip().rpartition("\n")[2], text)
+        error = sys.exception()
+        if error is not None:
+            self.noted.failure = Failure(_summary(error), text)
         return text
 
     def __getattr__(self, name: str) -> Any:

