@@ -72,10 +72,22 @@ def _filesystem(settings: StorageSettings) -> Any:
     class RootedAdapter(base):  # type: ignore[valid-type, misc]
         def _inner_to_rpath(self, rpath: str) -> str:
             path = rpath if settings.kind == "file" else rpath.lstrip("/")
-            root = self.remote_root.rstrip("/")
-            if path == root or path.startswith(f"{root}/"):
+            if self._is_rooted(path):
                 return path
-            return f"{root}/{path.lstrip('/')}"
+            return f"{self.remote_root.rstrip('/')}/{path.lstrip('/')}"
+
+        def strip_rpath(self, rpath: str, align_with: Any) -> str:
+            """A found path as the caller spelled the one asked for: rooted or relative."""
+            asked = align_with if isinstance(align_with, str) else align_with.path
+            if self._is_rooted(asked if settings.kind == "file" else asked.lstrip("/")):
+                return rpath
+            root = self.remote_root.strip("/")
+            relative = rpath.lstrip("/").removeprefix(root).lstrip("/")
+            return f"/{relative}" if asked.startswith("/") else relative
+
+        def _is_rooted(self, path: str) -> bool:
+            root = self.remote_root.rstrip("/")
+            return path == root or path.startswith(f"{root}/")
 
     adapted = RootedAdapter(settings.root, local, "/")(fs)
     adapted.__reduce__ = lambda: (bound_filesystem, ())

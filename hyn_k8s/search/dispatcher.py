@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import pickle
 import secrets
 import time
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from hyn_k8s.search.results import Recorder, Row, SearchFacts
 from hyn_k8s.search.session import Session, current_session, start_session
 from hyn_k8s.search.settings import read_settings
 from hyn_k8s.search.site import write_blob
-from hyn_k8s.search.trial import SUCCEEDED, Failure, SearchTask, failed_reward
+from hyn_k8s.search.trial import SUCCEEDED, Failure, Materials, SearchTask, failed_reward
 
 
 class DaskDispatcher:
@@ -142,18 +141,17 @@ class _Search:
             cv=self._facts.cv,
             num_folds=num_folds,
         )
-        pickled = pickle.dumps(task)
+        session.keep_hyper_model(self._paths, light)
         if session.standalone:
             self._show(dataclasses.replace(self._progress, begun=time.time()))
-            return InlineExecution(pickled)
+            return InlineExecution(task, Materials(light, arguments[:-1], arguments[-1]))
         cluster = session.cluster()
         self._show(
             dataclasses.replace(self._progress, begun=time.time(), dashboard=cluster.dashboard)
         )
         return DaskExecution(
             cluster,
-            pickled,
-            name=f"{cluster.key}-{self._paths.name}",
+            task,
             attempts=session.settings.trial_attempts,
             failed_reward=failed_reward(self._hyper_model),
             tell=session.reporter.tell,

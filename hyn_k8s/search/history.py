@@ -12,6 +12,7 @@ The index lives on the history in plain lists and dicts, so a pickled history lo
 from __future__ import annotations
 
 import bisect
+import numbers
 from typing import Any
 
 
@@ -47,7 +48,10 @@ def install() -> None:
         return tuple(space_sample.vectors) in _by_vectors(self)
 
     def get_trial(self: Any, space_sample: Any) -> Any:
-        return _by_vectors(self)[tuple(space_sample.vectors)]
+        found = _by_vectors(self).get(tuple(space_sample.vectors))
+        if found is None:
+            raise ValueError(f"no trial had the sample {space_sample.vectors}")
+        return found
 
     TrialHistory.get_top = get_top
     TrialHistory.get_best = get_best
@@ -64,35 +68,48 @@ def _maximizes(history: Any) -> bool:
 
 def _ranked(history: Any) -> list[Any] | None:
     """The succeeded trials by rising reward; among equals the order that sorting would give."""
-    _read_new_trials(history)
-    ranked: list[Any] | None = history._ranked
+    ranked: list[Any] | None = _index(history)["ranked"]
     return ranked
 
 
 def _by_vectors(history: Any) -> dict[tuple[Any, ...], Any]:
     """The first trial of each sample, by the sample's vectors."""
-    _read_new_trials(history)
-    found: dict[tuple[Any, ...], Any] = history._by_vectors
+    found: dict[tuple[Any, ...], Any] = _index(history)["by_vectors"]
     return found
 
 
-def _read_new_trials(history: Any) -> None:
+def _index(history: Any) -> dict[str, Any]:
+    """The history's index, with every trial read that came since the last question."""
     trials = history.trials
-    state = history.__dict__
-    if state.get("_read_from") is not trials or state.get("_read_count", 0) > len(trials):
-        state.update(_read_from=trials, _read_count=0, _ranked=[], _by_vectors={})
+    index: dict[str, Any] | None = history.__dict__.get("_index")
+    if index is None or not _continues(index, trials):
+        index = {"trials": trials, "count": 0, "last": None, "ranked": [], "by_vectors": {}}
+        history._index = index
     # Read from the right, a sort by falling reward keeps equals in order if a new one goes left.
     insert = bisect.insort_left if _maximizes(history) else bisect.insort_right
-    for trial in trials[state["_read_count"] :]:
-        state["_by_vectors"].setdefault(tuple(trial.space_sample.vectors), trial)
-        if trial.succeeded and state["_ranked"] is not None:
-            if _has_nan(trial.reward):
-                state["_ranked"] = None
+    for trial in trials[index["count"] :]:
+        index["by_vectors"].setdefault(tuple(trial.space_sample.vectors), trial)
+        if trial.succeeded and index["ranked"] is not None:
+            if _sorts(trial.reward):
+                insert(index["ranked"], trial, key=lambda t: t.reward)
             else:
-                insert(state["_ranked"], trial, key=lambda t: t.reward)
-    state["_read_count"] = len(trials)
+                index["ranked"] = None
+        index["last"] = trial
+    index["count"] = len(trials)
+    return index
 
 
-def _has_nan(reward: Any) -> bool:
+def _continues(index: dict[str, Any], trials: list[Any]) -> bool:
+    """Whether ``trials`` is the list that was read, with at most some trials added."""
+    count = index["count"]
+    return (
+        index["trials"] is trials
+        and count <= len(trials)
+        and (count == 0 or trials[count - 1] is index["last"])
+    )
+
+
+def _sorts(reward: Any) -> bool:
+    """Whether rewards like this one have an order: numbers, none of them NaN."""
     values = reward if isinstance(reward, (list, tuple)) else [reward]
-    return any(value is None or value != value for value in values)
+    return all(isinstance(value, numbers.Real) and value == value for value in values)

@@ -11,7 +11,7 @@ from typing import Any
 from hyn_k8s.search import binding, compat, results, shipping
 from hyn_k8s.search.session import current_session
 from hyn_k8s.search.settings import read_settings
-from hyn_k8s.search.storage import Storage, open_storage
+from hyn_k8s.search.storage import open_storage
 
 
 def load_best(run: str | None, trial: int | None) -> Any:
@@ -21,14 +21,12 @@ def load_best(run: str | None, trial: int | None) -> Any:
         RunError: there is no such run or trial, or it left no model.
         StorageError: the storage cannot be reached.
     """
-    storage = _storage()
+    session = current_session()
+    storage = session.storage if session else open_storage(read_settings().storage)
     paths, model = results.best_model(storage, run or results.latest_run(storage), trial)
     compat.apply()
     binding.bind(storage.settings)
-    hyper_model = shipping.loads(storage.read(paths.hyper_model))
+    hyper_model = session.hyper_model(paths) if session else None
+    if hyper_model is None:
+        hyper_model = shipping.loads(storage.read(paths.hyper_model), replace=False)
     return hyper_model.load_estimator(storage.rooted(model))
-
-
-def _storage() -> Storage:
-    session = current_session()
-    return session.storage if session else open_storage(read_settings().storage)

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hyn_k8s.search import shipping
 from hyn_k8s.search.execution import Execution
 from hyn_k8s.search.results import Row, hyperparameters
 from hyn_k8s.search.trial import FAILED, SKIPPED, SUCCEEDED, Failure, Outcome, failure_of
@@ -122,7 +121,7 @@ class SearchLoop:
 
     def _submit(self, number: int, sample: Any, vectors: tuple[Any, ...]) -> None:
         self._fire("on_trial_begin", sample, number)
-        self._execution.submit(number, shipping.dumps(sample, f"the sample of trial {number}"))
+        self._execution.submit(number, sample)
         self._asked[number] = _Asked(sample, vectors)
         self._in_flight[vectors] = number
 

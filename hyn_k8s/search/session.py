@@ -100,6 +100,7 @@ class Session:
         """The searches of which no trial succeeded."""
         self._stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in stem)[:_MAX_STEM]
         self._searches = 0
+        self._hyper_models: dict[SearchPaths, Any] = {}
         self._cluster: Cluster | None = None
         self._manifest: dict[str, Any] = {}
         self._inline_key = f"inline-{uuid.uuid4().hex}"
@@ -123,6 +124,14 @@ class Session:
         self.storage.delete(paths.run if first else paths.directory)
         if first:
             self.run = None
+
+    def keep_hyper_model(self, paths: SearchPaths, hyper_model: Any) -> None:
+        """Remember the stripped hyper model of a search, for loading its models in this process."""
+        self._hyper_models[paths] = hyper_model
+
+    def hyper_model(self, paths: SearchPaths) -> Any:
+        """The stripped hyper model of a search of this session, None for any other search."""
+        return self._hyper_models.get(paths)
 
     def cluster(self) -> Cluster:
         """The Dask cluster for the next search: the one in use, unless the script made another."""

@@ -36,10 +36,18 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
             return _without_random_state(obj)
         reduced = super().reducer_override(obj)
         if reduced is not NotImplemented and isinstance(obj, (type, types.FunctionType)):
-            module, name = obj.__module__, obj.__qualname__
-            if module and getattr(sys.modules.get(module), name, None) is obj:
-                self.named.append((module, name, obj))
+            self._note(obj)
         return reduced
+
+    def _note(self, obj: Any) -> None:
+        """Plain pickle finds a nested class by way of the outermost one, so that one is noted."""
+        module = sys.modules.get(obj.__module__ or "")
+        found: Any = module
+        for part in obj.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if module is not None and found is obj:
+            outermost = obj.__qualname__.partition(".")[0]
+            self.named.append((obj.__module__, outermost, getattr(module, outermost)))
 
 
 def dumps(value: Any, what: str) -> bytes:
@@ -53,17 +61,24 @@ def dumps(value: Any, what: str) -> bytes:
     try:
         # The list is pickled after the value and so holds what pickling the value has noted.
         pickler.dump((value, pickler.named))
-    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
+    except Exception as error:  # objects say it in many ways that they cannot be pickled
         problem = f"{what} cannot be sent to workers: {error}"
         raise ScriptError(script_name(), problem) from error
     return file.getvalue()
 
 
-def loads(data: bytes) -> Any:
-    """Load what ``dumps`` made, and give the script's classes back their names."""
+def loads(data: bytes, replace: bool = True) -> Any:
+    """Load what another process's ``dumps`` made, and give the script's classes their names back.
+
+    A worker lets the latest definition of a name win. Without ``replace`` a name that is there
+    already keeps its meaning: where the user's own code runs, that is the one the user sees.
+    Never load a pickle in the process that made it: cloudpickle finds the classes again and
+    fills them with copies of their methods.
+    """
     value, named = pickle.loads(data)
     for module, name, obj in named:
-        setattr(_module(module), name, obj)
+        if replace or not hasattr(_module(module), name):
+            setattr(_module(module), name, obj)
     return value
 
 
@@ -72,7 +87,11 @@ def ship_script_modules() -> None:
     folder = script_folder()
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if name == "__main__" or not isinstance(module, types.ModuleType) or not file:
+        if (
+            name in ("__main__", "__mp_main__")
+            or not isinstance(module, types.ModuleType)
+            or not file
+        ):
             continue
         if _lies_in(folder, file) and name not in cloudpickle.list_registry_pickle_by_value():
             cloudpickle.register_pickle_by_value(module)
@@ -95,7 +114,7 @@ def _lies_in(folder: str, file: str) -> bool:
     installed = any(f"{os.sep}{name}{os.sep}" in path for name in _INSTALLED)
     ours = path.startswith(os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep)
     library = path.startswith(os.path.dirname(os.__file__) + os.sep)
-    return path.startswith(folder + os.sep) and not (installed or ours or library)
+    return path.startswith(folder.rstrip(os.sep) + os.sep) and not (installed or ours or library)
 
 
 def _module(name: str) -> types.ModuleType:

@@ -1,9 +1,10 @@
-"""``run_trial``: what workers run for each trial, and what it returns.
+"""``run_trial``: one trial, and what it comes to; on a worker, with objects loaded for it alone.
 
-It loads the search's hyper model and a fresh copy of the data, runs Hypernets' own
-``_run_trial`` and brings back a plain value, because a pickled Hypernets ``Trial`` loses its
-memo. Each execution saves its model under a path of its own, so a twin of the same trial on a
-worker that was believed lost can never overwrite a model that was accepted.
+It runs Hypernets' own ``_run_trial`` and brings back a plain value, because a pickled Hypernets
+``Trial`` loses its memo. On a worker the hyper model and the data are loaded afresh each time, so
+that no trial sees what another one did to them. Each execution saves its model under a path of
+its own, so a twin of the same trial on a worker that was believed lost can never overwrite a
+model that was accepted.
 
 A trial fails by its own code only: the failure comes back as data, with its traceback. When the
 storage fails under it, a ``StorageError`` is raised instead, and the trial has not failed.
@@ -15,9 +16,7 @@ import contextlib
 import dataclasses
 import errno
 import functools
-import os
 import pickle
-import socket
 import sys
 import threading
 import time
@@ -28,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cloudpickle
+from distributed import get_worker
 
 from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import HynError
@@ -39,6 +39,9 @@ SUCCEEDED = "succeeded"
 FAILED = "failed"
 PRUNED = "pruned"
 SKIPPED = "skipped"
+
+ANNOUNCE_AFTER_SECONDS = 0.2
+"""How long a trial runs before the driver is told that it has begun."""
 
 _STORAGE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO}
 
@@ -89,29 +92,40 @@ class Outcome:
     failure: Failure | None = None
 
 
-def run_trial(task: bytes, number: int, sample: bytes, worker: str | None = None) -> Outcome:
-    """Run the trial ``number`` of the search ``task`` with ``sample``, on this process's site.
+@dataclass(frozen=True)
+class Materials:
+    """What a trial works with, beside its sample: objects of its own, or of this process."""
+
+    hyper_model: Any
+    """A stripped one."""
+    arguments: tuple[Any, ...]
+    """``X, y, X_eval, y_eval, X_test``."""
+    fit_kwargs: dict[str, Any]
+
+
+def run_trial(
+    search: SearchTask, number: int, space_sample: Any, materials: Materials, worker: str
+) -> Outcome:
+    """Run the trial ``number`` of ``search``, on this process's site for the run.
 
     Raises:
         StorageError: the storage failed under the trial.
         WorkerError: this process never joined the run.
     """
-    search = _search_task(task)
     here = site.current(search.key)
     model = search.paths.model(number, uuid.uuid4().hex[:12])
     started = time.time()
-    _announce_start(search.key)
-    hyper_model, space_sample, arguments, kwargs = _loaded(here, search, sample)
+    hyper_model = materials.hyper_model
     with _noted_failure() as noted:
         try:
             trial = hyper_model._run_trial(
                 space_sample,
                 number,
-                *arguments,
+                *materials.arguments,
                 search.cv,
                 search.num_folds,
                 here.storage.rooted(model),
-                **kwargs,
+                **materials.fit_kwargs,
             )
             failure = noted.failure
         except (Exception, SystemExit) as error:
@@ -125,7 +139,7 @@ def run_trial(task: bytes, number: int, sample: bytes, worker: str | None = None
         elapsed=time.time() - started if trial is None else trial.elapsed,
         started=started,
         ended=time.time(),
-        worker=worker or _worker_name(),
+        worker=worker,
         model_file=trial.model_file if status == SUCCEEDED else None,
         model=model if status == SUCCEEDED and _saved(here.storage.rooted(model)) else None,
         memo=dict(trial.memo or {}) if trial is not None else {},
@@ -135,22 +149,64 @@ def run_trial(task: bytes, number: int, sample: bytes, worker: str | None = None
 
 
 def run_trial_remotely(task: bytes, number: int, sample: bytes) -> bytes:
-    """``run_trial`` as a Dask task: its Outcome, pickled here, where a failure to do so is told.
+    """``run_trial`` as a Dask task: everything comes as bytes, and the Outcome leaves as bytes.
 
-    What Dask cannot pickle it reports as a broken connection, and never says why.
+    It is pickled here, where a failure to do so can be told: what Dask cannot pickle it reports
+    as a broken connection, and never says why.
     """
-    outcome = run_trial(task, number, sample)
-    try:
-        pickled: bytes = cloudpickle.dumps(outcome)
-        return pickled
-    except Exception as error:
-        failure = failure_of(error)
-        summary = f"its result cannot be sent to the driver: {failure.summary}"
-        told = Failure(summary, failure.traceback)
-        bare = dataclasses.replace(
-            outcome, status=FAILED, reward=0, memo={}, iteration_scores={}, failure=told
+    search = _search_task(task)
+    here = site.current(search.key)
+    dask_worker = get_worker()
+    with _announced(dask_worker, site.topic(search.key)):
+        hyper_model = shipping.loads(here.blob(search.hyper_model))
+        *arguments, fit_kwargs = shipping.loads(here.blob(search.data))
+        materials = Materials(hyper_model, tuple(arguments), fit_kwargs)
+        outcome = run_trial(
+            search, number, shipping.loads(sample), materials, str(dask_worker.name)
         )
-        return pickle.dumps(dataclasses.replace(bare, model=None, model_file=None))
+        try:
+            pickled: bytes = cloudpickle.dumps(outcome)
+            return pickled
+        except Exception as error:
+            return pickle.dumps(_unsendable(outcome, error))
+
+
+def _unsendable(outcome: Outcome, error: Exception) -> Outcome:
+    """``outcome`` as a failed one that can be pickled."""
+    failure = failure_of(error)
+    summary = f"its result cannot be sent to the driver: {failure.summary}"
+    return dataclasses.replace(
+        outcome,
+        status=FAILED,
+        reward=0,
+        model=None,
+        model_file=None,
+        memo={},
+        iteration_scores={},
+        failure=Failure(summary, failure.traceback),
+    )
+
+
+@contextlib.contextmanager
+def _announced(worker: Any, topic: str) -> Iterator[None]:
+    """Within, the driver is told that this task has begun, unless it ends right away.
+
+    A lost worker is held against the trials that had begun there. The message waits a moment,
+    since for a trial of milliseconds it would cost as much as the trial.
+    """
+    task = worker.get_current_task()
+    ended = threading.Event()
+
+    def announce() -> None:
+        if not ended.is_set():
+            worker.log_event(topic, {"started": task})
+
+    loop = worker.loop
+    loop.add_callback(loop.call_later, ANNOUNCE_AFTER_SECONDS, announce)
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -185,12 +241,6 @@ def _search_task(task: bytes) -> SearchTask:
     return search
 
 
-def _loaded(here: Site, search: SearchTask, sample: bytes) -> tuple[Any, Any, tuple[Any, ...], Any]:
-    hyper_model = shipping.loads(here.blob(search.hyper_model))
-    *arguments, kwargs = shipping.loads(here.blob(search.data))
-    return hyper_model, shipping.loads(sample), tuple(arguments), kwargs
-
-
 def _verdict(hyper_model: Any, trial: Any, failure: Failure | None) -> tuple[str, Any]:
     if trial is None:
         return FAILED, failed_reward(hyper_model)
@@ -214,24 +264,6 @@ def _blame_storage(error: BaseException, here: Site) -> None:
         raise file_error(here.storage.url, error) from error
     if isinstance(error, OSError) or type(error).__module__.startswith("botocore"):
         here.storage.prove(f".storage-proof-{uuid.uuid4().hex}")
-
-
-def _announce_start(key: str) -> None:
-    """Tell the driver that this attempt has begun, so that a lost worker is held against it."""
-    with contextlib.suppress(ImportError, ValueError):
-        from distributed import get_worker
-
-        worker = get_worker()
-        worker.log_event(site.topic(key), {"started": worker.get_current_task()})
-
-
-def _worker_name() -> str:
-    """The Dask worker of this process, else host and process id."""
-    with contextlib.suppress(ImportError, ValueError):
-        from distributed import get_worker
-
-        return str(get_worker().name)
-    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class _Noted(threading.local):

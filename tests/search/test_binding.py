@@ -74,6 +74,11 @@ class TestDirectory:
         assert fs.find(f"{slash}models/deep") == [f"{slash}models/deep/b.txt"]
         assert fs.info(f"{slash}models/a.txt")["size"] == 3
 
+    def test_a_pattern_at_the_root(self, bind: Bind) -> None:
+        bind("root")
+        write("models/a.txt", "one")
+        assert fs.glob("*") == ["models"]
+
     def test_what_is_listed_can_be_opened(self, bind: Bind) -> None:
         bind("root")
         write("models/a.txt", "one")
@@ -222,6 +227,13 @@ class TestS3:
         write(f"/{root}/b", "two")
         assert set(s3.objects(bucket)) == {f"{bucket}-runs/deep/a", f"{bucket}-runs/deep/b"}
         assert sorted(fs.ls(root, detail=False)) == [f"{root}/a", f"{root}/b"]
+
+    def test_a_rooted_path_is_listed_rooted(self, s3: S3Server, bucket: str) -> None:
+        storage = s3_storage(s3, f"/{bucket}/prefix")
+        binding.bind(storage.settings)
+        storage.write("models/a", b"1")
+        assert fs.ls(f"/{bucket}/prefix/models", detail=False) == [f"{bucket}/prefix/models/a"]
+        assert fs.ls("models", detail=False) == ["models/a"]
 
     def test_what_another_process_wrote_since_is_seen(self, s3: S3Server, bucket: str) -> None:
         write("models/a", "one")

@@ -186,7 +186,7 @@ class TestWhetherARepairIsNeeded:
             return [
                 sklearn.utils.tosequence,
                 np.unicode_,  # type: ignore[attr-defined]
-                pd.DataFrame.applymap,
+                vars(pd.DataFrame)["applymap"],
                 objectives.make_scorer,
                 drift_detection.make_scorer,
                 drift_detection.roc_auc_scorer,
@@ -219,7 +219,7 @@ class TestLibraries:
         assert encoded["tags"].tolist() == [[1, 2], [2, 0], [3, 1]]
 
     def test_applymap(self) -> None:
-        frame = pd.DataFrame({"text": ["one two three four", "five"], "word": ["a", "b"]})
+        frame: Any = pd.DataFrame({"text": ["one two three four", "five"], "word": ["a", "b"]})
         assert frame.applymap(len).to_numpy().tolist() == [[18, 1], [4, 1]]
         assert TextColumnSelector(word_count_threshold=3)(frame) == ["text"]
 

@@ -207,6 +207,7 @@ class Killing(searches.TinyModel):
         if what == "kill" or (what == "kill-once" and not os.path.exists(marker)):
             if marker:
                 pathlib.Path(marker).touch()
+            threading.Event().wait(0.5)  # training goes on for a while before it takes the worker
             os.kill(os.getpid(), signal.SIGKILL)
         return estimator
 

