@@ -40,14 +40,16 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         return reduced
 
     def _note(self, obj: Any) -> None:
-        """Plain pickle finds a nested class by way of the outermost one, so that one is noted."""
+        """Plain pickle finds a nested class by way of the outermost one, so both are noted."""
         module = sys.modules.get(obj.__module__ or "")
         found: Any = module
         for part in obj.__qualname__.split("."):
             found = getattr(found, part, None)
         if module is not None and found is obj:
-            outermost = obj.__qualname__.partition(".")[0]
-            self.named.append((obj.__module__, outermost, getattr(module, outermost)))
+            self.named.append((obj.__module__, obj.__qualname__, obj))
+            outermost, _, inner = obj.__qualname__.partition(".")
+            if inner:
+                self.named.append((obj.__module__, outermost, getattr(module, outermost)))
 
 
 def dumps(value: Any, what: str) -> bytes:
@@ -77,7 +79,8 @@ def loads(data: bytes, replace: bool = True) -> Any:
     """
     value, named = pickle.loads(data)
     for module, name, obj in named:
-        if replace or not hasattr(_module(module), name):
+        obj.__qualname__ = name  # cloudpickle leaves a nested class only its last part
+        if "." not in name and (replace or not hasattr(_module(module), name)):
             setattr(_module(module), name, obj)
     return value
 

@@ -50,12 +50,16 @@ def space():
 
 
 class Mine(Estimator):
+    class Note:
+        pass  # plain pickle looks it up as Mine.Note
+
     def __init__(self, space_sample, options):
         super().__init__(None)
         values = {p.alias: p.value for p in space_sample.get_assigned_params()}
         self.shape = shapes.Shape(values["m.x"])
         self.value = float(values["m.function"](values["m.x"]))
         self.options = options
+        self.note = Mine.Note()
 
     def fit(self, X, y, **kwargs):
         time.sleep(self.options.seconds)
@@ -93,6 +97,7 @@ model.search([[1.0]], [1], [[1.0]], [1], max_trials=options.trials, dataset_id="
 best = model.get_best_trial()
 if best is not None:
     estimator = model.load_estimator(best.model_file)
+    assert type(estimator.note) is Mine.Note
     assert type(estimator) is Mine and type(estimator.shape) is shapes.Shape
     print("best", best.trial_no, round(estimator.value, 4), estimator.shape.area())
 if options.then_raise:
