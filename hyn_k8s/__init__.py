@@ -57,6 +57,8 @@ def enable(
     storage_root: str | None = None,
     backend: str | None = None,
     run: str | None = None,
+    seed: int | None = None,
+    ordered: bool | None = None,
 ) -> None:
     """Run the trials of every following ``search()`` of this process in parallel on Dask.
 
@@ -73,6 +75,9 @@ def enable(
         storage_root: a directory, or ``/bucket/prefix``; HYN_STORAGE_ROOT, else ``./workdir``.
         backend: ``dask`` or ``standalone``; HYN_SEARCH_BACKEND, else ``dask``.
         run: the run's name; HYN_RUN_ID, else the script's name and a number.
+        seed: what random numbers begin with, 0 to 4294967295; HYN_SEARCH_SEED, else none.
+        ordered: tell the searcher in the order of the trials, so that with a seed the trials are
+            the same every time; HYN_SEARCH_ORDERED, else False.
 
     Raises:
         SettingsError: one of these, or its variable, has a wrong value.
@@ -92,6 +97,8 @@ def enable(
         contract.STORAGE_ROOT: storage_root,
         contract.BACKEND: backend,
         contract.RUN_ID: run,
+        contract.SEED: None if seed is None else str(seed),
+        contract.ORDERED: None if ordered is None else str(int(ordered)),
     }
     activation.activate(read_settings(flags))
 

@@ -93,6 +93,22 @@ TRIAL_ATTEMPTS = Variable(
     "5",
     "workers that may be lost under one trial before it counts as failed",
 )
+ORDERED = Variable(
+    "HYN_SEARCH_ORDERED",
+    "1 or 0",
+    "0",
+    "tell the searcher in the order of the trials, whichever ends first: with a seed, the same "
+    "trials every time",
+    "--ordered",
+)
+SEED = Variable(
+    "HYN_SEARCH_SEED",
+    "a whole number from 0 to 4294967295",
+    "–",
+    "what Hypernets', numpy's and Python's random numbers begin with, in the script and in each "
+    "trial on a worker",
+    "--seed",
+)
 
 VARIABLES = (
     BACKEND,
@@ -105,6 +121,8 @@ VARIABLES = (
     STORAGE_SECRET_KEY,
     RUN_ID,
     TRIAL_ATTEMPTS,
+    ORDERED,
+    SEED,
 )
 
 PREFIXES = ("HYN_SEARCH_", "HYN_STORAGE_", "HYN_RUN_")
@@ -203,3 +221,17 @@ class SearchPaths:
     def data(self) -> str:
         """The data of the search; there only while it runs."""
         return f"{self.directory}/data.pkl"
+
+    @property
+    def context(self) -> str:
+        """The hyper model's context; there only while the search runs and a trial asked for it."""
+        return f"{self.directory}/context.pkl"
+
+    @property
+    def scores(self) -> str:
+        """The directory of what discriminators compare with; there only while the search runs."""
+        return f"{self.directory}/scores"
+
+    def scores_part(self, number: int) -> str:
+        """The iteration scores of the ``number``-th few trials, counted from 0."""
+        return f"{self.scores}/{number:05d}.pkl"

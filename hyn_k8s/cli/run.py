@@ -19,6 +19,7 @@ EPILOG = """\b
 Examples:
   hyn-k8s run search.py
   hyn-k8s run --executors 8 --run heart search.py --rows 3000
+  hyn-k8s run --seed 7 --ordered search.py      the same trials every time
   hyn-k8s run --scheduler tcp://scheduler:8786 --storage-root /opt/share search.py
   HYN_STORAGE_OPTIONS='{"endpoint_url": "http://minio:9000"}' \\
       hyn-k8s run --storage-type s3 --storage-root /bucket/prefix search.py
@@ -51,6 +52,8 @@ def _option(variable: Variable, metavar: str) -> str:
     type=click.Choice(["dask", "standalone"]),
     help=_option(contract.BACKEND, "default dask; "),
 )
+@click.option("--seed", metavar="N", help=_option(contract.SEED, ""))
+@click.option("--ordered", is_flag=True, default=None, help=_option(contract.ORDERED, ""))
 @click.option("--run", "run_name", metavar="NAME", help=_option(contract.RUN_ID, ""))
 @click.argument("script", type=click.Path())
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
@@ -62,6 +65,8 @@ def run(
     storage_type: str | None,
     storage_root: str | None,
     backend: str | None,
+    seed: str | None,
+    ordered: bool | None,
     run_name: str | None,
     script: str,
     arguments: tuple[str, ...],
@@ -80,6 +85,8 @@ def run(
             contract.STORAGE_TYPE: storage_type,
             contract.STORAGE_ROOT: storage_root,
             contract.BACKEND: backend,
+            contract.SEED: seed,
+            contract.ORDERED: "1" if ordered else None,
             contract.RUN_ID: run_name,
         }
     )

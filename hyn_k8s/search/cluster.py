@@ -48,6 +48,8 @@ class Cluster:
         self._heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.started: set[str] = set()
         """The keys of the tasks that workers have begun; whoever submits a task removes its key."""
+        self.wanted: Callable[[str], None] = _ignore
+        """Called in the client's event loop with the search whose context a trial waits for."""
         try:
             self.client = live_client() or self._connect(settings)
             self.address = str(self.client.scheduler.address)
@@ -137,6 +139,8 @@ class Cluster:
         _, message = event
         if "started" in message:
             self.started.add(message["started"])
+        if "wanted" in message:
+            self.wanted(message["wanted"])
         if "joined" in message:
             self._heard.put(None)
         if "refused" in message:
@@ -168,6 +172,10 @@ def live_client() -> Client | None:
     except ValueError:
         return None
     return client if client.status == "running" and not client.asynchronous else None
+
+
+def _ignore(_search: str) -> None:
+    """Nobody runs a search."""
 
 
 def _close_client(client: Client) -> None:

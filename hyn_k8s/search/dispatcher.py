@@ -18,7 +18,14 @@ from typing import Any
 from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import SearchError, SettingsError
 from hyn_k8s.search import hyper_models, shipping
-from hyn_k8s.search.execution import DaskExecution, Execution, InlineExecution, interrupts_reach
+from hyn_k8s.search.execution import (
+    DaskExecution,
+    DriverDuties,
+    Execution,
+    InlineExecution,
+    interrupts_reach,
+)
+from hyn_k8s.search.knowledge import EarlierScores, ScoreKeeper, write_context
 from hyn_k8s.search.loop import SearchLoop
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import Recorder, Row, SearchFacts
@@ -77,7 +84,8 @@ class _Search:
         self._session = session
         self._hyper_model = hyper_model
         self._storage = session.storage
-        self._window = 1 if session.standalone else executors or session.settings.executors
+        self._inline = session.standalone
+        self._window = 1 if self._inline else executors or session.settings.executors
         self._paths = session.begin_search()
         self._facts = _facts(hyper_model, max_trials, self._window, cv)
         self._recorder = Recorder(self._storage, self._paths, self._facts)
@@ -108,6 +116,7 @@ class _Search:
                 self._hyper_model,
                 execution,
                 window=self._window,
+                ordered=self._session.settings.ordered,
                 max_trials=self._facts.max_trials,
                 dataset_id=dataset_id,
                 trial_store=trial_store,
@@ -132,29 +141,42 @@ class _Search:
         hyper_model = shipping.dumps(light, "the hyper model")
         data = shipping.dumps(arguments, "the data of the search")
         self._storage.make_directory(self._paths.models)
-        session = self._session
         task = SearchTask(
-            key=session.join_inline() if session.standalone else session.cluster().key,
+            key=self._session.join_inline() if self._inline else self._session.cluster().key,
             paths=self._paths,
             hyper_model=write_blob(self._storage, self._paths.hyper_model, hyper_model),
             data=write_blob(self._storage, self._paths.data, data),
             cv=self._facts.cv,
             num_folds=num_folds,
+            seed=self._session.settings.seed,
         )
-        session.keep_hyper_model(self._paths, light)
-        if session.standalone:
+        self._session.keep_hyper_model(self._paths, light)
+        if self._inline:
             self._show(dataclasses.replace(self._progress, begun=time.time()))
-            return InlineExecution(task, Materials(light, arguments[:-1], arguments[-1]))
+            model = self._hyper_model
+            ready = hyper_models.bound(light, model.history, model.context)
+            return InlineExecution(task, Materials(ready, arguments[:-1], arguments[-1]))
+        return self._on_dask(task)
+
+    def _on_dask(self, task: SearchTask) -> Execution:
+        session = self._session
         cluster = session.cluster()
         self._show(
             dataclasses.replace(self._progress, begun=time.time(), dashboard=cluster.dashboard)
+        )
+        model, storage, paths = self._hyper_model, self._storage, self._paths
+        keeper = ScoreKeeper(storage, paths, model.history)
+        duties = DriverDuties(
+            earlier_scores=keeper.write_latest if model.discriminator else EarlierScores,
+            write_context=lambda: write_context(storage, paths, model.context),
+            tell=session.reporter.tell,
         )
         return DaskExecution(
             cluster,
             task,
             attempts=session.settings.trial_attempts,
-            failed_reward=failed_reward(self._hyper_model),
-            tell=session.reporter.tell,
+            failed_reward=failed_reward(model),
+            duties=duties,
         )
 
     def _told(self, row: Row, failure: Failure | None) -> None:
@@ -178,7 +200,8 @@ class _Search:
             last = progress.last_error or "an unknown error"
             self._session.hopeless.append(SearchError(progress.search, progress.failed, last))
         # Space is freed first: a full storage may be why the search ends.
-        self._storage.delete(self._paths.data)
+        for passing in (self._paths.data, self._paths.context, self._paths.scores):
+            self._storage.delete(passing)
         _delete_orphans(self._session, self._paths, self._recorder.committed_models())
         self._recorder.write(progress, state, self._pareto())
 

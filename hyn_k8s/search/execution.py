@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import enum
+import functools
 import pickle
 import queue
 import signal
@@ -28,6 +30,7 @@ from distributed import Future, KilledWorker
 from hyn_k8s.errors import HynError, SchedulerError
 from hyn_k8s.search import shipping
 from hyn_k8s.search.cluster import Cluster
+from hyn_k8s.search.knowledge import EarlierScores
 from hyn_k8s.search.trial import (
     FAILED,
     Failure,
@@ -111,10 +114,18 @@ class InlineExecution:
 
 
 @dataclass(frozen=True)
+class _Submission:
+    """What every attempt of a trial is given, so that all come to the same."""
+
+    sample: bytes
+    known: EarlierScores
+
+
+@dataclass(frozen=True)
 class _Submitted:
     """A trial that has not ended, in one of its attempts."""
 
-    sample: bytes
+    submission: _Submission
     future: Future
     lost: int = 0
     """Earlier attempts that lost their worker after the trial had begun there."""
@@ -129,6 +140,25 @@ class _Lost:
     error: BaseException
 
 
+class _Note(enum.Enum):
+    """What may reach the driver's thread beside a trial's end."""
+
+    INTERRUPTED = enum.auto()
+    CONTEXT_WANTED = enum.auto()
+
+
+@dataclass(frozen=True)
+class DriverDuties:
+    """What the driver does for trials on workers while it waits for them."""
+
+    earlier_scores: Callable[[], EarlierScores]
+    """Gives what the discriminator of a trial submitted now may know."""
+    write_context: Callable[[], None]
+    """Puts the hyper model's context on the storage."""
+    tell: Callable[[str], None]
+    """Tells the user a sentence."""
+
+
 class DaskExecution:
     """Trials as tasks of a Dask client, one task an attempt."""
 
@@ -138,7 +168,7 @@ class DaskExecution:
         search: SearchTask,
         attempts: int,
         failed_reward: Any,
-        tell: Callable[[str], None],
+        duties: DriverDuties,
     ) -> None:
         self._client = cluster.client
         self._address = cluster.address
@@ -147,13 +177,16 @@ class DaskExecution:
         self._name = f"{search.key}-{search.paths.name}"
         self._attempts = attempts
         self._failed_reward = failed_reward
-        self._tell = tell
+        self._duties = duties
         self._submitted: dict[int, _Submitted] = {}
-        self._ended: queue.SimpleQueue[tuple[int, Future, Any] | None] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[int, Future, Any] | _Note] = queue.SimpleQueue()
+        self._context_written = False
+        cluster.wanted = functools.partial(self._hear_wanted, search.paths.name)
 
     def submit(self, number: int, sample: Any) -> None:
         pickled = shipping.dumps(sample, f"the sample of trial {number}")
-        self._submit(number, pickled, lost=0, unlucky=0)
+        known = self._duties.earlier_scores()
+        self._submit(number, _Submission(pickled, known), lost=0, unlucky=0)
 
     def next(self) -> Outcome:
         while True:
@@ -167,7 +200,7 @@ class DaskExecution:
                 self._require_scheduler(result.error)
                 lost, unlucky = trial.lost + begun, trial.unlucky + (not begun)
                 if lost + unlucky // UNLUCKY_PER_ATTEMPT < self._attempts:
-                    self._submit(number, trial.sample, lost, unlucky)
+                    self._submit(number, trial.submission, lost, unlucky)
                     continue
                 result = self._poison(number, lost + unlucky)
             elif isinstance(result, HynError):
@@ -185,19 +218,25 @@ class DaskExecution:
                 self._client.cancel(futures, force=True)
 
     def interrupt(self) -> None:
-        self._ended.put(None)
+        self._ended.put(_Note.INTERRUPTED)
 
-    def _submit(self, number: int, sample: bytes, lost: int, unlucky: int) -> None:
+    def _hear_wanted(self, mine: str, search: str) -> None:
+        """Runs in the client's event loop: a trial of ``search`` waits for the context."""
+        if search == mine:
+            self._ended.put(_Note.CONTEXT_WANTED)
+
+    def _submit(self, number: int, submission: _Submission, lost: int, unlucky: int) -> None:
         self._require_scheduler()
         future = self._client.submit(
             run_trial_remotely,
             self._task,
             number,
-            sample,
+            submission.sample,
+            submission.known,
             key=f"{self._name}-trial-{number}-{lost + unlucky + 1}",
             pure=False,
         )
-        self._submitted[number] = _Submitted(sample, future, lost, unlucky)
+        self._submitted[number] = _Submitted(submission, future, lost, unlucky)
         self._client.loop.add_callback(self._deliver, number, future)
 
     async def _deliver(self, number: int, future: Future) -> None:
@@ -218,9 +257,14 @@ class DaskExecution:
             except queue.Empty:
                 pass
             else:
-                if ended is None:
+                if ended is _Note.INTERRUPTED:
                     raise KeyboardInterrupt
-                return ended
+                if not isinstance(ended, _Note):
+                    return ended
+                if not self._context_written:
+                    self._duties.write_context()
+                    self._context_written = True
+                continue
             self._require_scheduler()
             if self._client.scheduler_info().get("workers"):
                 without_worker_since = None
@@ -228,7 +272,9 @@ class DaskExecution:
             now = time.monotonic()
             if without_worker_since is None:
                 without_worker_since = now
-                self._tell(f"No worker is connected to {self._address}; trials wait for one.")
+                self._duties.tell(
+                    f"No worker is connected to {self._address}; trials wait for one."
+                )
             if now - without_worker_since > NO_WORKER_SECONDS:
                 problem = f"no worker was connected to it for {NO_WORKER_SECONDS:.0f} s"
                 raise SchedulerError(self._address, problem)

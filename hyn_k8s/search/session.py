@@ -25,6 +25,7 @@ from hyn_k8s.search.bucket import ensure_bucket
 from hyn_k8s.search.cluster import Cluster
 from hyn_k8s.search.reporting import LineReporter, Reporter
 from hyn_k8s.search.results import FORMAT_VERSION, read_manifest
+from hyn_k8s.search.seeding import seed_process
 from hyn_k8s.search.settings import Backend, Settings
 from hyn_k8s.search.storage import S3Storage, Storage, open_storage
 
@@ -61,6 +62,8 @@ def start_session(
     reporter.tell(f"{stem}: {_where(settings)}; results go to {storage.url}")
     compat.apply()
     binding.bind(storage.settings)
+    if settings.seed is not None:
+        seed_process(settings.seed)
     _current = Session(settings, storage, stem, reporter)
     atexit.register(_current.close)
     return _current
@@ -155,6 +158,8 @@ class Session:
             self._cluster.close()
             self._cluster = None
         site.leave(self._inline_key)
+        if self.settings.seed is not None:
+            seed_process(None)
         atexit.unregister(self.close)
         if self.run is not None and self._manifest.get("ended") is None:
             self._manifest["ended"] = _now()

@@ -24,6 +24,9 @@ RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
 
+MOST_SEED = 2**32 - 1
+"""The greatest seed that numpy takes."""
+
 _ACCESS_KEY_OPTIONS = ("key", "username", "aws_access_key_id")
 _SECRET_KEY_OPTIONS = ("secret", "password", "aws_secret_access_key")
 _TOKEN_OPTIONS = ("token", "aws_session_token")
@@ -85,6 +88,10 @@ class Settings:
     """The run's name when the user gave one."""
     trial_attempts: int
     """Workers that may be lost under one trial before it counts as failed, at least 1."""
+    ordered: bool
+    """Whether the searcher is told in the order of the trials."""
+    seed: int | None
+    """What random numbers begin with, 0 to MOST_SEED; None leaves them to the script."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], cwd: str) -> Settings:
@@ -102,6 +109,8 @@ class Settings:
             storage=_storage(environ, cwd),
             run=_run(_value(environ, contract.RUN_ID)),
             trial_attempts=_positive(environ, contract.TRIAL_ATTEMPTS, 5),
+            ordered=_switch(environ, contract.ORDERED),
+            seed=_seed(_value(environ, contract.SEED)),
         )
 
 
@@ -172,6 +181,21 @@ def _positive(environ: Mapping[str, str], variable: Variable, default: int) -> i
         return default
     if not re.fullmatch(r"[0-9]+", value) or int(value) < 1:
         raise _refused(variable, repr(value))
+    return int(value)
+
+
+def _switch(environ: Mapping[str, str], variable: Variable) -> bool:
+    value = _value(environ, variable)
+    if value not in (None, "0", "1"):
+        raise _refused(variable, repr(value))
+    return value == "1"
+
+
+def _seed(value: str | None) -> int | None:
+    if value is None:
+        return None
+    if not re.fullmatch(r"[0-9]+", value) or int(value) > MOST_SEED:
+        raise _refused(contract.SEED, repr(value))
     return int(value)
 
 

@@ -2,15 +2,17 @@
 
 A worker process may serve several runs, of several drivers, one after the other. Each has a site
 here under the run's key: entered when the worker joins (or by the driver itself, when trials run
-in its process), left when the run ends. The hyper model and the data of a search are read from
-the storage once per process and kept as bytes, so that each trial loads a copy of its own and
-none can spoil the next one's; a worker that is born late or again simply reads them again.
+in its process), left when the run ends. The hyper model, the data and what else trials of a search
+share are read from the storage once per process and kept as bytes, so that each trial loads a copy
+of its own and none can spoil the next one's; a worker that is born late or again simply reads them
+again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import stamina
@@ -39,11 +41,11 @@ class _NotYetVisible(Exception):
 
 
 class Site:
-    """One run's storage in this process, and the blobs of its latest search."""
+    """One run's storage in this process, and what its latest search reads from it."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        self._blobs: dict[Blob, bytes] = {}
+        self._kept: dict[Blob | str, bytes] = {}
         self._lock = threading.Lock()
 
     def blob(self, blob: Blob) -> bytes:
@@ -52,33 +54,47 @@ class Site:
         Raises:
             StorageError: they are not there, or not whole, within VISIBLE_WITHIN_SECONDS.
         """
-        with self._lock:
-            if blob not in self._blobs:
-                self._blobs[blob] = self._read(blob)
-            return self._blobs[blob]
+        return self._once(blob, lambda: self._look(blob))
 
-    def forget_blobs(self) -> None:
+    def awaited(self, path: str) -> bytes:
+        """The bytes at ``path``, which somebody writes once; read at the first call only.
+
+        Raises:
+            StorageError: nothing is there within VISIBLE_WITHIN_SECONDS.
+        """
+        return self._once(path, lambda: self._read(path))
+
+    def forget(self) -> None:
         """Drop what earlier searches of the run left; called when a search begins here."""
         with self._lock:
-            self._blobs.clear()
+            self._kept.clear()
 
-    def _read(self, blob: Blob) -> bytes:
+    def _once(self, key: Blob | str, look: Callable[[], bytes]) -> bytes:
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = self._until_visible(look)
+            return self._kept[key]
+
+    def _until_visible(self, look: Callable[[], bytes]) -> bytes:
         looks = stamina.RetryingCaller(
             attempts=None, timeout=VISIBLE_WITHIN_SECONDS, wait_initial=0.05, wait_max=2.0
         )
         try:
-            return looks(_NotYetVisible, self._look, blob)
+            return looks(_NotYetVisible, look)
         except _NotYetVisible as error:
             raise StorageError(self.storage.url, str(error)) from None
 
     def _look(self, blob: Blob) -> bytes:
-        try:
-            data = self.storage.read(blob.path)
-        except FileNotFoundError:
-            raise _NotYetVisible(f"{blob.path} is not there") from None
+        data = self._read(blob.path)
         if hashlib.sha256(data).hexdigest() != blob.sha256:
             raise _NotYetVisible(f"{blob.path} has {len(data)} bytes, not the {blob.size} written")
         return data
+
+    def _read(self, path: str) -> bytes:
+        try:
+            return self.storage.read(path)
+        except FileNotFoundError:
+            raise _NotYetVisible(f"{path} is not there") from None
 
 
 def topic(key: str) -> str:

@@ -31,7 +31,9 @@ from distributed import get_worker
 
 from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import HynError
-from hyn_k8s.search import shipping, site
+from hyn_k8s.search import hyper_models, knowledge, shipping, site
+from hyn_k8s.search.knowledge import EarlierScores
+from hyn_k8s.search.seeding import seeded_trial
 from hyn_k8s.search.site import Blob, Site
 from hyn_k8s.search.storage import file_error
 
@@ -58,6 +60,8 @@ class SearchTask:
     """``(X, y, X_eval, y_eval, X_test, fit_kwargs)``, in one pickle: shared parts stay shared."""
     cv: bool
     num_folds: int
+    seed: int | None
+    """What the random numbers of trials on workers derive from."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Materials:
     """What a trial works with, beside its sample: objects of its own, or of this process."""
 
     hyper_model: Any
-    """A stripped one."""
+    """A stripped one, bound to a history and a context."""
     arguments: tuple[Any, ...]
     """``X, y, X_eval, y_eval, X_test``."""
     fit_kwargs: dict[str, Any]
@@ -148,7 +152,7 @@ def run_trial(
     )
 
 
-def run_trial_remotely(task: bytes, number: int, sample: bytes) -> bytes:
+def run_trial_remotely(task: bytes, number: int, sample: bytes, known: EarlierScores) -> bytes:
     """``run_trial`` as a Dask task: everything comes as bytes, and the Outcome leaves as bytes.
 
     It is pickled here, where a failure to do so can be told: what Dask cannot pickle it reports
@@ -156,19 +160,34 @@ def run_trial_remotely(task: bytes, number: int, sample: bytes) -> bytes:
     """
     search = _search_task(task)
     here = site.current(search.key)
-    dask_worker = get_worker()
-    with _announced(dask_worker, site.topic(search.key)):
-        hyper_model = shipping.loads(here.blob(search.hyper_model))
-        *arguments, fit_kwargs = shipping.loads(here.blob(search.data))
-        materials = Materials(hyper_model, tuple(arguments), fit_kwargs)
-        outcome = run_trial(
-            search, number, shipping.loads(sample), materials, str(dask_worker.name)
-        )
+    worker = get_worker()
+    with _announced(worker, site.topic(search.key)), seeded_trial(search.seed, number):
+        materials = _materials(search, here, known, worker)
+        outcome = run_trial(search, number, shipping.loads(sample), materials, str(worker.name))
         try:
             pickled: bytes = cloudpickle.dumps(outcome)
             return pickled
         except Exception as error:
             return pickle.dumps(_unsendable(outcome, error))
+
+
+def _materials(search: SearchTask, here: Site, known: EarlierScores, worker: Any) -> Materials:
+    """What a trial works with on a worker: copies of its own of everything."""
+
+    def context() -> Any:
+        _say(worker, site.topic(search.key), {"wanted": search.paths.name})
+        return knowledge.fetch_context(here, search.paths)
+
+    light = shipping.loads(here.blob(search.hyper_model))
+    history = knowledge.earlier_trials(here, search.paths, known)
+    *arguments, fit_kwargs = shipping.loads(here.blob(search.data))
+    hyper_model = hyper_models.bound(light, history, knowledge.RemoteContext(context))
+    return Materials(hyper_model, tuple(arguments), fit_kwargs)
+
+
+def _say(worker: Any, topic: str, message: dict[str, Any]) -> None:
+    """Tell the driver something, from a trial's thread."""
+    worker.loop.add_callback(worker.log_event, topic, message)
 
 
 def _unsendable(outcome: Outcome, error: Exception) -> Outcome:
@@ -236,7 +255,7 @@ def failed_reward(hyper_model: Any) -> Any:
 def _search_task(task: bytes) -> SearchTask:
     search: SearchTask = pickle.loads(task)
     here = site.current(search.key)
-    here.forget_blobs()
+    here.forget()
     here.storage.make_directory(search.paths.models)
     return search
 

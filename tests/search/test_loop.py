@@ -316,7 +316,12 @@ class Scripted:
 
 class TestManyInFlight:
     def loop(
-        self, samples: list[Any], order: list[int], window: int, callbacks: Any = ()
+        self,
+        samples: list[Any],
+        order: list[int],
+        window: int,
+        callbacks: Any = (),
+        ordered: bool = False,
     ) -> tuple[Any, Scripted, ListSearcher, Any]:
         from hyn_k8s.search.loop import SearchLoop
 
@@ -328,6 +333,7 @@ class TestManyInFlight:
             model,
             execution,
             window=window,
+            ordered=ordered,
             max_trials=len(samples),
             dataset_id="tiny",
             trial_store=None,
@@ -349,6 +355,23 @@ class TestManyInFlight:
         model, _, searcher, _ = self.loop(samples, [2, 4, 3, 1], window=3)
         assert [trial.trial_no for trial in model.history.trials] == [2, 4, 3, 1]
         assert [told for _, told in searcher.told] == [[0.2], [0.4], [0.3], [0.1]]
+
+    def test_an_ordered_search_tells_in_the_order_of_the_trials(self) -> None:
+        samples = [sample(n / 10) for n in range(1, 7)]
+        model, execution, searcher, _ = self.loop(samples, [6, 2, 4, 3, 5, 1], 3, ordered=True)
+        assert [trial.trial_no for trial in model.history.trials] == [1, 2, 3, 4, 5, 6]
+        assert [told for _, told in searcher.told] == [[n / 10] for n in range(1, 7)]
+        assert execution.most == 3
+
+    def test_an_ordered_search_asks_the_next_one_after_each_tell(self) -> None:
+        events = self.loop([sample(n / 10) for n in range(1, 6)], [3, 2, 1, 5, 4], 3, ordered=True)[
+            3
+        ]
+        assert [event[:2] for event in events] == [
+            *[("begin", n) for n in (1, 2, 3)],
+            *[("end", 1), ("begin", 4), ("end", 2), ("begin", 5)],
+            *[("end", n) for n in (3, 4, 5)],
+        ]
 
     def test_a_sample_in_flight_is_not_trained_twice_and_keeps_its_slot(self) -> None:
         samples = [sample(0.1), sample(0.1), sample(0.1), sample(0.2), sample(0.3)]

