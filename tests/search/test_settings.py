@@ -27,6 +27,8 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
     assert settings.storage.root == "/home/ada/workdir"
     assert settings.run is None
     assert settings.trial_attempts == 5
+    assert settings.ordered is False
+    assert settings.seed is None
 
 
 def test_everything_set_is_read() -> None:
@@ -39,6 +41,8 @@ def test_everything_set_is_read() -> None:
         HYN_STORAGE_OPTIONS='{"client_kwargs": {"endpoint_url": "http://minio:9000"}}',
         HYN_RUN_ID="heart-7",
         HYN_SEARCH_TRIAL_ATTEMPTS="2",
+        HYN_SEARCH_ORDERED="1",
+        HYN_SEARCH_SEED="4294967295",
     )
     assert settings.backend is Backend.STANDALONE
     assert settings.executors == 8
@@ -47,6 +51,8 @@ def test_everything_set_is_read() -> None:
     assert settings.storage.endpoint == "http://minio:9000"
     assert settings.run == "heart-7"
     assert settings.trial_attempts == 2
+    assert settings.ordered is True
+    assert settings.seed == 4294967295
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
@@ -67,6 +73,10 @@ def test_a_relative_root_is_below_the_working_directory_and_home_is_expanded() -
         ({"HYN_SEARCH_EXECUTORS": "-2"}, contract.EXECUTORS, "'-2'"),
         ({"HYN_SEARCH_EXECUTORS": "1.5"}, contract.EXECUTORS, "'1.5'"),
         ({"HYN_SEARCH_TRIAL_ATTEMPTS": "none"}, contract.TRIAL_ATTEMPTS, "'none'"),
+        ({"HYN_SEARCH_ORDERED": "yes"}, contract.ORDERED, "'yes'"),
+        ({"HYN_SEARCH_SEED": "-1"}, contract.SEED, "'-1'"),
+        ({"HYN_SEARCH_SEED": "4294967296"}, contract.SEED, "'4294967296'"),
+        ({"HYN_SEARCH_SEED": "lucky"}, contract.SEED, "'lucky'"),
         ({"DASK_SCHEDULER_ADDRESS": "scheduler:8786"}, contract.SCHEDULER, "'scheduler:8786'"),
         ({"HYN_STORAGE_TYPE": "ftp"}, contract.STORAGE_TYPE, "'ftp'"),
         ({"HYN_STORAGE_ROOT": "s3://bucket"}, contract.STORAGE_ROOT, "HYN_STORAGE_TYPE is file"),

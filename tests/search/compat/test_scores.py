@@ -99,11 +99,12 @@ class TestScores:
         expected = sklearn.metrics.roc_auc_score(target, tree.predict_proba(features)[:, 1])
         assert 0.5 < value == expected < 1
 
+    @pytest.mark.parametrize("jobs", [1, 2], ids=["this-process", "processes"])
     @pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
     def test_drift_detection_finds_the_column_that_drifted(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch, jobs: int
     ) -> None:
-        monkeypatch.setattr(TabularCfg, "joblib_njobs", 1)
+        monkeypatch.setattr(TabularCfg, "joblib_njobs", jobs)
         rng = np.random.RandomState(0)
         train = pd.DataFrame({"still": rng.rand(200), "drifted": rng.rand(200)})
         test = pd.DataFrame({"still": rng.rand(200), "drifted": rng.rand(200) + 5})
