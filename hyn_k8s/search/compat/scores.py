@@ -1,4 +1,4 @@
-"""What scikit-learn changed in scoring and in what it asks of estimators.
+"""What scikit-learn changed in scoring and in what it asks of estimators, and scores that fail.
 
 These are mended in the Hypernets modules that hold on to the old form, after their import.
 """
@@ -108,6 +108,22 @@ def _draw_penalty_none() -> None:
     PlainSearchSpace._lr_penalty_fn = staticmethod(penalty)
 
 
+def _elapsed_refuses_folds() -> bool:
+    from hypernets.model.objectives import ElapsedObjective
+
+    return "estimator" not in inspect.signature(ElapsedObjective._evaluate_cv).parameters
+
+
+def _let_elapsed_take_folds() -> None:
+    """Upstream calls every objective with ``estimator=``, and this one calls it otherwise."""
+    from hypernets.model.objectives import ElapsedObjective
+
+    def _evaluate_cv(self: Any, trial: Any, estimator: Any, *folds: Any, **kwargs: Any) -> Any:
+        return trial.elapsed
+
+    ElapsedObjective._evaluate_cv = _evaluate_cv
+
+
 def _children_begin_bare() -> bool:
     import sklearn.utils
     from hypernets.tabular.cfg import TabularCfg
@@ -153,6 +169,12 @@ FIXES = (
         "PlainSearchSpace: LogisticRegression(penalty='none')",
         _penalty_none_is_gone,
         _draw_penalty_none,
+    ),
+    Fix(
+        "Hypernets 0.3.2",
+        "every trial of a search for speed, elapsed, with cross validation: a misnamed parameter",
+        _elapsed_refuses_folds,
+        _let_elapsed_take_folds,
     ),
     Fix(
         "scikit-learn 1.6",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,11 @@ class TestScores:
         _, proba, _, *folds = estimator.fit_cross_validation(features, target, metrics=["auc"])
         value = create_objective(name).evaluate_cv(None, estimator, *folds)
         assert value == pytest.approx(EXPECTED[name](target, proba))
+
+    def test_the_time_a_trial_took_is_an_objective_in_cross_validation_too(self) -> None:
+        objective, trial = create_objective("elapsed"), SimpleNamespace(elapsed=2.5)
+        assert objective.evaluate(trial, None, None, None, None, None) == 2.5
+        assert objective.evaluate_cv(trial, None, [], [], [], []) == 2.5
 
     def test_auc_of_a_classifier_without_probabilities(self, data: Any) -> None:
         features, target = data

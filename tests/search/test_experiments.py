@@ -1,0 +1,187 @@
+"""Hypernets' experiments on real data: the same models and answers as in process, in parallel.
+
+An experiment copies its hyper model for each search, looks into histories and memos afterwards,
+and ends in a pipeline that predicts; whatever is lost on the way to a worker and back shows there.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypernets.core.random_state import set_random_state
+from hypernets.dispatchers.in_process_dispatcher import InProcessDispatcher
+from hypernets.examples.plain_model import PlainModel, PlainSearchSpace
+from hypernets.experiment import make_experiment
+from hypernets.experiment.compete import EnsembleStep, SpaceSearchStep
+from hypernets.tabular.cfg import TabularCfg
+from hypernets.tabular.datasets import dsutils
+from hypernets.tabular.sklearn_ex import MultiLabelEncoder
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
+
+import hyn_k8s
+from hyn_k8s.search.dispatcher import DaskDispatcher
+from hyn_k8s.search.results import read_summaries
+from hyn_k8s.search.session import Session
+from tests.processes import DaskCluster, S3Server
+from tests.sessions import session_on
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # the experiment's own steps warn of much
+
+FULL: dict[str, Any] = {
+    "cv": True,
+    "num_folds": 3,
+    "collinearity_detection": True,
+    "drift_detection": True,
+    "feature_reselection": True,
+    "pseudo_labeling": True,
+    "pseudo_labeling_proba_threshold": 0.8,
+    "ensemble_size": 4,
+}
+"""Every step there is between raw data and an ensemble; the reselection makes it two searches."""
+
+
+@pytest.fixture(scope="module")
+def bank() -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Clients to train with, and clients to predict with what they did."""
+    data = MultiLabelEncoder().fit_transform(dsutils.load_bank().head(600).drop(columns="id"))
+    train, test = train_test_split(data, test_size=0.3, random_state=7, stratify=data["y"])
+    train["drifted"] = np.arange(len(train)) % 50
+    test["drifted"] = np.arange(len(test)) % 50 + 1000
+    return train, test, test.pop("y")
+
+
+@pytest.fixture(autouse=True)
+def _seed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(TabularCfg, "joblib_njobs", 1)
+    set_random_state(7)
+    yield
+    set_random_state(None)
+
+
+def experiment(bank: Any, dispatcher: Any = None, **options: Any) -> Any:
+    train, test, _ = bank
+    return make_experiment(
+        PlainModel,
+        train.copy(),
+        target="y",
+        test_data=test.copy(),
+        search_space=PlainSearchSpace(enable_nn=False),
+        hyper_model_options={"dispatcher": dispatcher},
+        reward_metric="auc",
+        random_state=7,
+        **options,
+    )
+
+
+def seen(made: Any, pipeline: Any, test: pd.DataFrame) -> Any:
+    """What an experiment came to: each search's trials, the ensemble, and what it predicts."""
+    searches = [step for step in made.steps if isinstance(step, SpaceSearchStep)]
+    trials = [
+        [
+            (t.trial_no, t.space_sample.vectors, t.reward, sorted(t.memo))
+            for t in step.history_.trials
+        ]
+        for step in searches
+    ]
+    ensemble = pipeline.steps[-1][1]
+    weights = list(getattr(ensemble, "weights_", []))
+    return trials, weights, pipeline.predict_proba(test)[:, 1].round(10).tolist()
+
+
+@pytest.mark.parametrize("place", ["this-process", "dask"])
+def test_one_in_flight_gives_the_pipeline_of_hypernets_own_dispatcher(
+    bank: Any, cluster: DaskCluster, tmp_path: pathlib.Path, place: str
+) -> None:
+    one = {"HYN_SEARCH_BACKEND": "standalone"} if place == "this-process" else {}
+    env = {"HYN_SEARCH_EXECUTORS": "1", **one}
+    address = None if one else cluster.address
+    result = []
+    for kind in (InProcessDispatcher, DaskDispatcher):
+        # A root of its own: Hypernets keeps transformed data there, and draws less where it has.
+        with session_on(address, str(tmp_path / kind.__name__), env) as (session, _):
+            dispatcher = kind("models") if kind is InProcessDispatcher else kind()
+            set_random_state(7)
+            made = experiment(bank, dispatcher, **FULL)
+            result.append(seen(made, made.run(max_trials=6), bank[1]))
+    assert searches_of(session) == ["search-1", "search-2"]
+    upstream, ours = result
+    assert ours == upstream
+    assert len(ours[0]) == 2
+    assert sum(weight > 0 for weight in ours[1]) > 1
+
+
+def searches_of(session: Session) -> list[str]:
+    assert session.run is not None
+    return [each["search"] for each in read_summaries(session.storage, session.run)]
+
+
+def test_three_in_flight_on_workers(
+    bank: Any, cluster: DaskCluster, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folds = []
+    fit = EnsembleStep.get_ensemble_predictions
+
+    def note(self: Any, trials: Any, ensemble: Any) -> Any:
+        predictions = fit(self, trials, ensemble)
+        folds.append(predictions.shape)
+        return predictions
+
+    monkeypatch.setattr(EnsembleStep, "get_ensemble_predictions", note)
+    with session_on(cluster.address, str(tmp_path / "root")) as (session, _):
+        made = experiment(bank, **FULL)
+        pipeline = made.run(max_trials=6)
+        best = made.hyper_model_.get_best_trial()
+        estimator = made.hyper_model_.load_estimator(best.model_file)
+        assert type(hyn_k8s.load_best().model) is type(estimator.model)
+        assert searches_of(session) == ["search-1", "search-2"]
+    # The first ensemble labels the test data, the second one is the result; both are fitted to
+    # what the trials predicted out of fold, for all rows, which came back from the workers.
+    assert len(folds) == 2
+    assert folds[0][0] == len(bank[0]) < folds[1][0]
+    assert "drifted" not in made.get_step("drift_detection").selected_features_
+    assert roc_auc_score(bank[2], pipeline.predict_proba(bank[1])[:, 1]) > 0.6
+
+
+def test_a_search_on_few_rows_is_played_back_on_all(
+    bank: Any, cluster: DaskCluster, tmp_path: pathlib.Path
+) -> None:
+    with session_on(cluster.address, str(tmp_path / "root")) as (session, _):
+        made = experiment(
+            bank,
+            down_sample_search=True,
+            down_sample_search_size=0.5,
+            down_sample_search_max_trials=8,
+            ensemble_size=0,
+        )
+        pipeline = made.run(max_trials=3)
+        assert session.run is not None
+        few, full = read_summaries(session.storage, session.run)
+    assert (few["searcher"], full["searcher"]) == ("EvolutionSearcher", "PlaybackSearcher")
+    assert (few["trials"]["done"], full["trials"]["done"]) == (8, 3)
+    assert roc_auc_score(bank[2], pipeline.predict_proba(bank[1])[:, 1]) > 0.6
+
+
+def test_several_objectives_on_s3(
+    bank: Any, cluster: DaskCluster, s3: S3Server, tmp_path: pathlib.Path
+) -> None:
+    with session_on(cluster.address, "/experiments/moo", s3.env) as (session, _):
+        made = experiment(
+            bank,
+            searcher="nsga2",
+            searcher_options={"population_size": 4},
+            objectives=["elapsed", "nf"],
+            cv=True,
+        )
+        estimators = made.run(max_trials=10)
+        assert session.run is not None
+        (summary,) = read_summaries(session.storage, session.run)
+    assert summary["rewards"] == ["auc", "elapsed", "nf"]
+    assert len(estimators) == len(summary["pareto"]) >= 1
+    best = made.hyper_model_.get_best_trial()
+    assert [trial.trial_no for trial in best] == summary["pareto"]
