@@ -130,6 +130,9 @@ def print_search(
         + (f" ({', '.join(parts)})" if parts else ""),
         highlight=False,
     )
+    if summary["pareto"]:
+        front = ", ".join(map(str, summary["pareto"]))
+        console.print(f"Pareto front: trials {front}", highlight=False)
 
 
 def _table(summary: dict[str, Any], rows: Sequence[dict[str, str]]) -> Table:
@@ -144,14 +147,14 @@ def _table(summary: dict[str, Any], rows: Sequence[dict[str, str]]) -> Table:
         right = name in ("trial", "seconds") or name in rewards
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
     table.add_column("hyper-parameters", overflow="fold")
-    best = (summary["best"] or {}).get("trial")
+    best = {str(number) for number in summary["pareto"] or [(summary["best"] or {}).get("trial")]}
     for row in rows:
         numbers = [f"{float(row[name]):.5g}" if row[name] else "" for name in rewards]
         seconds = f"{float(row['elapsed_seconds']):.1f}" if row["elapsed_seconds"] else ""
         text = Text(parameters_text(row, rewards))
         if row["detail"]:
             text = Text(row["detail"], style="red" if row["status"] == "failed" else "dim")
-        style = "bold green" if row["trial"] == str(best) else None
+        style = "bold green" if row["trial"] in best else None
         table.add_row(
             row["trial"], row["status"], *numbers, seconds, row["worker"], text, style=style
         )

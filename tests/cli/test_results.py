@@ -53,6 +53,7 @@ def record(
     direction: str = "max",
     names: tuple[str, ...] = ("auc",),
     skipped: tuple[int, ...] = (),
+    pareto: tuple[int, ...] = (),
 ) -> None:
     """Write a search whose n-th trial has the n-th reward; None stands for a failed one.
 
@@ -80,7 +81,7 @@ def record(
         recorder.add(row)
         rewarded = row.rewards if row.status == "succeeded" else None
         progress = progress.with_trial(number, row.status, rewarded)
-    recorder.write(progress.finished(), "finished", [])
+    recorder.write(progress.finished(), "finished", pareto)
 
 
 @pytest.fixture
@@ -145,6 +146,19 @@ class TestTable:
         shown = succeeded()
         assert "┃ reward_auc ┃ reward_size ┃" in shown
         assert [row[2:4] for row in cells(shown)] == [["0.5", "0.5"], ["", ""]]
+
+    def test_the_pareto_front_is_named_and_stands_out(
+        self, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begin_run(root, "heart-1")
+        record(root, "heart-1", 1, [0.5, 0.9, 0.7], names=("auc", "size"), pareto=(1, 3))
+        assert succeeded().endswith("\nPareto front: trials 1, 3\n")
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        lines = [line for line in succeeded().splitlines() if "succeeded" in line]
+        assert ["\x1b[1;32m" in line for line in lines] == [True, False, True]
+
+    def test_a_search_with_one_reward_has_no_front(self, heart: str) -> None:
+        assert "Pareto" not in succeeded(heart)
 
     def test_top_is_of_each_search(self, heart: str) -> None:
         rows = cells(succeeded(heart, "--top", "2"))
