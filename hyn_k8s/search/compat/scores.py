@@ -64,10 +64,15 @@ def _tags_replace_types() -> bool:
 
 
 def _give_tags() -> None:
-    """Let Hypernets' duck-typed estimators answer scikit-learn's question for their tags."""
+    """Let estimators that only say what kind they are answer scikit-learn's question for tags.
+
+    Hypernets' own get the method scikit-learn calls. Those of users have none either, and their
+    scorers ask by way of ``sklearn.base.get_tags``.
+    """
     from hypernets.model import Estimator
     from hypernets.model.objectives import CVWrapperEstimator
     from hypernets.tabular.ensemble.base_ensemble import BaseEnsemble
+    from sklearn import base
     from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
 
     def tags(self: Any) -> Tags:
@@ -83,6 +88,16 @@ def _give_tags() -> None:
     for cls in (Estimator, CVWrapperEstimator, BaseEnsemble):
         if not hasattr(cls, "__sklearn_tags__"):
             cls.__sklearn_tags__ = tags
+
+    original = base.get_tags
+
+    def get_tags(estimator: Any) -> Any:
+        untagged = hasattr(estimator, "_estimator_type") and not hasattr(
+            estimator, "__sklearn_tags__"
+        )
+        return tags(estimator) if untagged else original(estimator)
+
+    base.get_tags = get_tags
 
 
 def _penalty_none_is_gone() -> bool:

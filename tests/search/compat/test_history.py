@@ -371,6 +371,12 @@ class TestChangedByOthers:
         assert [t.reward for t in history.get_top()] == [[0.3], [0.2], [0.1]]
         assert [t.reward for t in copied.get_top()] == [[0.3], [0.2], [0.1]]
 
+    def test_a_trial_without_a_sample_counts_for_its_reward(self) -> None:
+        history = self.history([0.1])
+        history.append(Trial(None, 2, [0.3], 1.0))
+        assert history.get_best().trial_no == 2
+        assert not history.is_existed(sample(0.9))
+
     def test_a_trial_that_was_exchanged_is_seen(self) -> None:
         history = self.history([0.1, 0.3])
         assert history.get_best().reward == [0.3]

@@ -83,15 +83,20 @@ class TestFewCandidates:
         assert searcher.meta_learner is not None
 
 
-def eighteen() -> HyperSpace:
-    """A space of 18 samples."""
+def space_of(*counts: int) -> HyperSpace:
+    """A space with a choice among each of these counts."""
     made = HyperSpace()
     with made.as_default():
         module = HyperInput(name="in")
-        options = [Choice(list(range(n))) for n in (3, 3, 2)]
-        ModuleSpace(name="only", a=options[0], b=options[1], c=options[2])(module)
+        choices = {f"choice_{n}": Choice(list(range(count))) for n, count in enumerate(counts)}
+        ModuleSpace(name="only", **choices)(module)
         made.set_inputs(module)
     return made
+
+
+def eighteen() -> HyperSpace:
+    """A space of 18 samples."""
+    return space_of(3, 3, 2)
 
 
 class TestTree:
@@ -114,8 +119,10 @@ class TestTree:
         yield
         set_random_state(None)
 
-    def searcher(self, module: Any = mcts_searcher, direction: str = "max") -> Any:
-        return module.MCTSSearcher(eighteen, optimize_direction=direction, use_meta_learner=False)
+    def searcher(
+        self, module: Any = mcts_searcher, direction: str = "max", space: Any = eighteen
+    ) -> Any:
+        return module.MCTSSearcher(space, optimize_direction=direction, use_meta_learner=False)
 
     def test_it_moves_on_when_a_sample_comes_again(self) -> None:
         stuck = self.drawn(self.searcher(upstream(mcts_searcher)), 300)
@@ -127,6 +134,26 @@ class TestTree:
     def test_it_moves_on_when_the_first_trial_failed(self, direction: str) -> None:
         drawn = self.drawn(self.searcher(direction=direction), 300, failing=1)
         assert len(set(drawn)) == 18
+
+    def test_it_moves_on_when_its_only_choice_failed_first(self) -> None:
+        def four() -> HyperSpace:
+            return space_of(4)
+
+        assert len(set(self.drawn(self.searcher(space=four), 20, failing=1))) == 4
+
+    def test_a_sample_that_is_told_again_counts_once_each_time(self) -> None:
+        searcher = self.searcher()
+        for number in range(60):
+            searcher.update_result(searcher.sample(), [number / 60])
+        assert searcher.tree.root.visits == 60
+
+    def test_draws_that_nobody_tells_are_upstreams(self) -> None:
+        vectors = []
+        for module in (mcts_searcher, upstream(mcts_searcher)):
+            set_random_state(5)
+            searcher = self.searcher(module)
+            vectors.append([searcher.sample().vectors for _ in range(100)])
+        assert vectors[0] == vectors[1]
 
     def test_until_then_it_draws_what_upstream_draws(self) -> None:
         ours = self.drawn(self.searcher(), 18)

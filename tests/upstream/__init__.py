@@ -1,0 +1,1 @@
+"""Other projects' own tests and programs, run on our dispatcher."""
