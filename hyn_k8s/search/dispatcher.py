@@ -18,21 +18,17 @@ from typing import Any
 from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import SearchError, SettingsError
 from hyn_k8s.search import hyper_models, shipping
-from hyn_k8s.search.execution import (
-    DaskExecution,
-    DriverDuties,
-    Execution,
-    InlineExecution,
-    interrupts_reach,
-)
+from hyn_k8s.search.dask_execution import DaskExecution, DriverDuties
+from hyn_k8s.search.execution import Execution, InlineExecution, interrupts_reach
 from hyn_k8s.search.knowledge import EarlierScores, ScoreKeeper, write_context
 from hyn_k8s.search.loop import SearchLoop
+from hyn_k8s.search.outcome import SUCCEEDED, Failure, failed_reward
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import Recorder, Row, SearchFacts
 from hyn_k8s.search.session import Session, current_session, start_session
 from hyn_k8s.search.settings import read_settings
 from hyn_k8s.search.site import write_blob
-from hyn_k8s.search.trial import SUCCEEDED, Failure, Materials, SearchTask, failed_reward
+from hyn_k8s.search.trial import Materials, SearchTask
 
 
 class DaskDispatcher:

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hyn_k8s.search.execution import Execution
+from hyn_k8s.search.outcome import FAILED, SKIPPED, SUCCEEDED, Failure, Outcome, failure_of
 from hyn_k8s.search.results import Row, hyperparameters
-from hyn_k8s.search.trial import FAILED, SKIPPED, SUCCEEDED, Failure, Outcome, failure_of
 
 logger = logging.getLogger("hyn_k8s")
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hyn_k8s.search.trial import FAILED, PRUNED, SKIPPED, SUCCEEDED
+from hyn_k8s.search.outcome import FAILED, PRUNED, SKIPPED, SUCCEEDED
 
 
 @dataclass(frozen=True)

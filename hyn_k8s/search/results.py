@@ -20,9 +20,9 @@ from typing import Any
 
 from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import RunError
+from hyn_k8s.search.outcome import SUCCEEDED, Failure
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.storage import Storage
-from hyn_k8s.search.trial import SUCCEEDED, Failure
 
 FORMAT_VERSION = 1
 LEADING_COLUMNS = ("trial", "status")

@@ -219,7 +219,7 @@ class Scripted:
         self.most = max(self.most, len(self.in_flight))
 
     def next(self) -> Any:
-        from hyn_k8s.search.trial import SUCCEEDED, Outcome
+        from hyn_k8s.search.outcome import SUCCEEDED, Outcome
 
         number = next(n for n in self.order if n in self.in_flight)
         self.in_flight.remove(number)

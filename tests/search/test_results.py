@@ -20,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import RunError, StorageError
 from hyn_k8s.search import results
+from hyn_k8s.search.outcome import Failure
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import (
     Recorder,
@@ -38,7 +39,6 @@ from hyn_k8s.search.results import (
 )
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import FileStorage
-from hyn_k8s.search.trial import Failure
 
 FACTS = SearchFacts("TinyModel", "RandomSearcher", ("auc",), ("max",), 10, 3, False)
 NEW_YEAR = 1767225600.0  # 2026-01-01T00:00:00Z

@@ -1,0 +1,70 @@
+"""What a trial comes to: a plain value, because a pickled Hypernets ``Trial`` loses its memo."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass, field
+from typing import Any
+
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+PRUNED = "pruned"
+SKIPPED = "skipped"
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a trial failed: the exception's last line, and the whole traceback of the user's code."""
+
+    summary: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one trial came to."""
+
+    number: int
+    status: str
+    """SUCCEEDED, FAILED or PRUNED."""
+    reward: Any
+    """Hypernets' reward: a list of floats; of a failed trial 0, or a list of None."""
+    elapsed: float
+    """Seconds of training, as Hypernets counts them."""
+    started: float
+    """Seconds since the epoch, by the worker's clock."""
+    ended: float
+    worker: str
+    model_file: str | None = None
+    """The model as Hypernets' ``fs`` names it."""
+    model: str | None = None
+    """The model relative to the storage root; None when ``save`` wrote nothing there."""
+    memo: dict[str, Any] = field(default_factory=dict)
+    iteration_scores: Any = None
+    failure: Failure | None = None
+
+
+def failure_of(error: BaseException) -> Failure:
+    """``error`` as a Failure; our own frames, down to the user's code, are left out."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
+        frames = frames.tb_next
+    lines = traceback.format_exception(type(error), error, frames)
+    return Failure(summary_of(error), "".join(lines))
+
+
+def summary_of(error: BaseException) -> str:
+    """The exception in one line: its name, and the first line of what it says."""
+    return traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+
+
+def failed_reward(hyper_model: Any) -> Any:
+    """The reward Hypernets gives a failed trial: 0, or a None for each objective."""
+    from hypernets.utils import const
+
+    if hyper_model.searcher.kind() == const.SEARCHER_MOO:
+        return [None] * len(hyper_model.searcher.objectives)
+    return 0

@@ -1,0 +1,114 @@
+"""A trial as a Dask task: what it is given, and what leaves the worker, is bytes.
+
+The hyper model and the data are loaded afresh for each trial, so that none sees what another one
+did to them. While it runs, a trial says two things to the driver: that it has begun, and that it
+waits for the hyper model's context.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import pickle
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import cloudpickle
+from distributed import get_worker
+
+from hyn_k8s.search import hyper_models, knowledge, shipping, site
+from hyn_k8s.search.knowledge import EarlierScores
+from hyn_k8s.search.outcome import FAILED, Failure, Outcome, failure_of
+from hyn_k8s.search.seeding import seeded_trial
+from hyn_k8s.search.site import Site
+from hyn_k8s.search.trial import Materials, SearchTask, run_trial
+
+ANNOUNCE_AFTER_SECONDS = 0.2
+"""How long a trial runs before the driver is told that it has begun."""
+
+
+def run_trial_remotely(task: bytes, number: int, sample: bytes, known: EarlierScores) -> bytes:
+    """``run_trial`` on this worker; the Outcome, pickled.
+
+    It is pickled here, where a failure to do so can be told: what Dask cannot pickle it reports
+    as a broken connection, and never says why.
+    """
+    search = _search_task(task)
+    here = site.current(search.key)
+    worker = get_worker()
+    with _announced(worker, site.topic(search.key)), seeded_trial(search.seed, number):
+        materials = _materials(search, here, known, worker)
+        outcome = run_trial(search, number, shipping.loads(sample), materials, str(worker.name))
+        try:
+            pickled: bytes = cloudpickle.dumps(outcome)
+            return pickled
+        except Exception as error:
+            return pickle.dumps(_unsendable(outcome, error))
+
+
+def _materials(search: SearchTask, here: Site, known: EarlierScores, worker: Any) -> Materials:
+    """What a trial works with on a worker: copies of its own of everything."""
+
+    def context() -> Any:
+        _say(worker, site.topic(search.key), {"wanted": search.paths.name})
+        return knowledge.read_context(here, search.paths)
+
+    light = shipping.loads(here.blob(search.hyper_model))
+    history = knowledge.read_earlier_trials(here, search.paths, known)
+    *arguments, fit_kwargs = shipping.loads(here.blob(search.data))
+    hyper_model = hyper_models.bound(light, history, knowledge.RemoteContext(context))
+    return Materials(hyper_model, tuple(arguments), fit_kwargs)
+
+
+def _say(worker: Any, topic: str, message: dict[str, Any]) -> None:
+    """Tell the driver something, from a trial's thread."""
+    worker.loop.add_callback(worker.log_event, topic, message)
+
+
+def _unsendable(outcome: Outcome, error: Exception) -> Outcome:
+    """``outcome`` as a failed one that can be pickled."""
+    failure = failure_of(error)
+    summary = f"its result cannot be sent to the driver: {failure.summary}"
+    return dataclasses.replace(
+        outcome,
+        status=FAILED,
+        reward=0,
+        model=None,
+        model_file=None,
+        memo={},
+        iteration_scores={},
+        failure=Failure(summary, failure.traceback),
+    )
+
+
+@contextlib.contextmanager
+def _announced(worker: Any, topic: str) -> Iterator[None]:
+    """Within, the driver is told that this task has begun, unless it ends right away.
+
+    A lost worker is held against the trials that had begun there. The message waits a moment,
+    since for a trial of milliseconds it would cost as much as the trial.
+    """
+    task = worker.get_current_task()
+    ended = threading.Event()
+
+    def announce() -> None:
+        if not ended.is_set():
+            worker.log_event(topic, {"started": task})
+
+    loop = worker.loop
+    loop.add_callback(loop.call_later, ANNOUNCE_AFTER_SECONDS, announce)
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+@functools.lru_cache(maxsize=8)
+def _search_task(task: bytes) -> SearchTask:
+    search: SearchTask = pickle.loads(task)
+    here = site.current(search.key)
+    here.forget()
+    here.storage.make_directory(search.paths.models)
+    return search
