@@ -196,6 +196,16 @@ class OfContext(OfEstimator):
         return float(trial.context.get(self.name)["x"])
 
 
+class OfExperiment(OfEstimator):
+    """An objective that looks into the experiment: how many rows it was given."""
+
+    def _evaluate(self, trial: Any, *args: Any, **kwargs: Any) -> float:
+        return float(len(trial.context.get("exp").X_train))
+
+    def _evaluate_cv(self, trial: Any, *args: Any, **kwargs: Any) -> float:
+        return float(len(trial.context.get("exp").X_train))
+
+
 class LogFile(Callback):
     """Appends the name of each event to a file, from whatever process it happens in."""
 
@@ -264,6 +274,7 @@ __all__ = [
     "LogFile",
     "OfContext",
     "OfEstimator",
+    "OfExperiment",
     "PlaybackSearcher",
     "TinyEstimator",
     "TinyModel",

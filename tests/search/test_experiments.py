@@ -29,6 +29,7 @@ from hyn_k8s.search.dispatcher import DaskDispatcher
 from hyn_k8s.search.results import read_summaries
 from hyn_k8s.search.session import Session
 from tests.processes import DaskCluster, S3Server
+from tests.searches import OfExperiment
 from tests.sessions import session_on
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the experiment's own steps warn of much
@@ -175,13 +176,15 @@ def test_several_objectives_on_s3(
             bank,
             searcher="nsga2",
             searcher_options={"population_size": 4},
-            objectives=["elapsed", "nf"],
+            objectives=["elapsed", "nf", OfExperiment("rows", "max")],
             cv=True,
         )
         estimators = made.run(max_trials=10)
         assert session.run is not None
         (summary,) = read_summaries(session.storage, session.run)
-    assert summary["rewards"] == ["auc", "elapsed", "nf"]
+    assert summary["rewards"] == ["auc", "elapsed", "nf", "rows"]
+    rewards = [trial.reward for trial in made.hyper_model_.history.trials if trial.succeeded]
+    assert {reward[3] for reward in rewards} == {float(len(bank[0]))}
     assert len(estimators) == len(summary["pareto"]) >= 1
     best = made.hyper_model_.get_best_trial()
     assert [trial.trial_no for trial in best] == summary["pareto"]
