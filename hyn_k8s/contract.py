@@ -223,15 +223,14 @@ class SearchPaths:
         return f"{self.directory}/data.pkl"
 
     @property
-    def context(self) -> str:
-        """The hyper model's context; there only while the search runs and a trial asked for it."""
-        return f"{self.directory}/context.pkl"
+    def known(self) -> str:
+        """The directory of what trials may ask of their search; there only while it runs."""
+        return f"{self.directory}/known"
 
-    @property
-    def scores(self) -> str:
-        """The directory of what discriminators compare with; there only while the search runs."""
-        return f"{self.directory}/scores"
+    def context_state(self, number: int) -> str:
+        """The ``number``-th state, counted from 0, of the hyper model's context."""
+        return f"{self.known}/context-{number:05d}.pkl"
 
-    def scores_part(self, number: int) -> str:
-        """The iteration scores of the ``number``-th few trials, counted from 0."""
-        return f"{self.scores}/{number:05d}.pkl"
+    def told_part(self, number: int) -> str:
+        """The ``number``-th few trials, counted from 0, that a discriminator compares with."""
+        return f"{self.known}/trials-{number:05d}.pkl"

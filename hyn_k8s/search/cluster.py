@@ -48,8 +48,8 @@ class Cluster:
         self._heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.started: set[str] = set()
         """The keys of the tasks that workers have begun; whoever submits a task removes its key."""
-        self.wanted: Callable[[str], None] = _ignore
-        """Called in the client's event loop with the search whose context a trial waits for."""
+        self.wanted: dict[str, Callable[[], None]] = {}
+        """By search: called in the client's event loop when a trial of it waits for the context."""
         try:
             self.client = live_client() or self._connect(settings)
             self.address = str(self.client.scheduler.address)
@@ -140,7 +140,7 @@ class Cluster:
         if "started" in message:
             self.started.add(message["started"])
         if "wanted" in message:
-            self.wanted(message["wanted"])
+            self.wanted.get(message["wanted"], _ignore)()
         if "joined" in message:
             self._heard.put(None)
         if "refused" in message:
@@ -174,8 +174,8 @@ def live_client() -> Client | None:
     return client if client.status == "running" and not client.asynchronous else None
 
 
-def _ignore(_search: str) -> None:
-    """Nobody runs a search."""
+def _ignore() -> None:
+    """The search is over."""
 
 
 def _close_client(client: Client) -> None:

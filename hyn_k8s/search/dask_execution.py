@@ -26,7 +26,7 @@ from distributed import Future, KilledWorker
 from hyn_k8s.errors import HynError, SchedulerError
 from hyn_k8s.search import shipping
 from hyn_k8s.search.cluster import Cluster
-from hyn_k8s.search.knowledge import EarlierScores
+from hyn_k8s.search.knowledge import Keeper, Known
 from hyn_k8s.search.outcome import FAILED, Failure, Outcome, failure_of
 from hyn_k8s.search.remote import run_trial_remotely
 from hyn_k8s.search.trial import SearchTask
@@ -46,7 +46,7 @@ class _Submission:
     """What every attempt of a trial is given, so that all come to the same."""
 
     sample: bytes
-    known: EarlierScores
+    known: Known
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,6 @@ class _Note(enum.Enum):
     CONTEXT_WANTED = enum.auto()
 
 
-@dataclass(frozen=True)
-class DriverDuties:
-    """What the driver does for trials on workers while it waits for them."""
-
-    earlier_scores: Callable[[], EarlierScores]
-    """Gives what the discriminator of a trial submitted now may know."""
-    write_context: Callable[[], None]
-    """Puts the hyper model's context on the storage."""
-    tell: Callable[[str], None]
-    """Tells the user a sentence."""
-
-
 class DaskExecution:
     """Trials as tasks of a Dask client, one task an attempt."""
 
@@ -96,7 +84,8 @@ class DaskExecution:
         search: SearchTask,
         attempts: int,
         failed_reward: Any,
-        duties: DriverDuties,
+        keeper: Keeper,
+        tell: Callable[[str], None],
     ) -> None:
         self._client = cluster.client
         self._address = cluster.address
@@ -105,16 +94,18 @@ class DaskExecution:
         self._name = f"{search.key}-{search.paths.name}"
         self._attempts = attempts
         self._failed_reward = failed_reward
-        self._duties = duties
+        self._keeper = keeper
+        self._tell = tell
         self._submitted: dict[int, _Submitted] = {}
         self._ended: queue.SimpleQueue[tuple[int, Future, Any] | _Note] = queue.SimpleQueue()
-        self._context_written = False
-        cluster.wanted = functools.partial(self._hear_wanted, search.paths.name)
+        self._wanted = cluster.wanted
+        self._search = search.paths.name
+        self._wanted[self._search] = functools.partial(self._ended.put, _Note.CONTEXT_WANTED)
 
     def submit(self, number: int, sample: Any) -> None:
         pickled = shipping.dumps(sample, f"the sample of trial {number}")
-        known = self._duties.earlier_scores()
-        self._submit(number, _Submission(pickled, known), lost=0, unlucky=0)
+        submission = _Submission(pickled, self._keeper.write_known())
+        self._submit(number, submission, lost=0, unlucky=0)
 
     def next(self) -> Outcome:
         while True:
@@ -139,6 +130,7 @@ class DaskExecution:
             return result if isinstance(result, Outcome) else self._loaded(number, result)
 
     def cancel(self) -> None:
+        self._wanted.pop(self._search, None)
         futures = [trial.future for trial in self._submitted.values()]
         self._submitted.clear()
         if futures and self._client.status == "running":
@@ -147,11 +139,6 @@ class DaskExecution:
 
     def interrupt(self) -> None:
         self._ended.put(_Note.INTERRUPTED)
-
-    def _hear_wanted(self, mine: str, search: str) -> None:
-        """Runs in the client's event loop: a trial of ``search`` waits for the context."""
-        if search == mine:
-            self._ended.put(_Note.CONTEXT_WANTED)
 
     def _submit(self, number: int, submission: _Submission, lost: int, unlucky: int) -> None:
         self._require_scheduler()
@@ -189,9 +176,7 @@ class DaskExecution:
                     raise KeyboardInterrupt
                 if not isinstance(ended, _Note):
                     return ended
-                if not self._context_written:
-                    self._duties.write_context()
-                    self._context_written = True
+                self._keeper.write_wanted_context()
                 continue
             self._require_scheduler()
             if self._client.scheduler_info().get("workers"):
@@ -200,9 +185,7 @@ class DaskExecution:
             now = time.monotonic()
             if without_worker_since is None:
                 without_worker_since = now
-                self._duties.tell(
-                    f"No worker is connected to {self._address}; trials wait for one."
-                )
+                self._tell(f"No worker is connected to {self._address}; trials wait for one.")
             if now - without_worker_since > NO_WORKER_SECONDS:
                 problem = f"no worker was connected to it for {NO_WORKER_SECONDS:.0f} s"
                 raise SchedulerError(self._address, problem)

@@ -15,12 +15,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from hyn_k8s.contract import SearchPaths
+from hyn_k8s.contract import SEED, SearchPaths
 from hyn_k8s.errors import SearchError, SettingsError
 from hyn_k8s.search import hyper_models, shipping
-from hyn_k8s.search.dask_execution import DaskExecution, DriverDuties
+from hyn_k8s.search.dask_execution import DaskExecution
 from hyn_k8s.search.execution import Execution, InlineExecution, interrupts_reach
-from hyn_k8s.search.knowledge import EarlierScores, ScoreKeeper, write_context
+from hyn_k8s.search.knowledge import Keeper
 from hyn_k8s.search.loop import SearchLoop
 from hyn_k8s.search.outcome import SUCCEEDED, Failure, failed_reward
 from hyn_k8s.search.progress import Progress
@@ -63,12 +63,22 @@ class DaskDispatcher:
         Raises:
             HynError: settings, storage, cluster or workers do not allow the search to go on.
         """
-        session = current_session() or start_session(read_settings())
+        session = current_session() or _start_session()
         search = _Search(session, hyper_model, max_trials, cv, self._executors)
         options = _space_options(hyper_model, X, y)
         arguments = (X, y, X_eval, y_eval, X_test, fit_kwargs)
         with _one_random_state():
             return search.run(arguments, num_folds, dataset_id, trial_store, options)
+
+
+def _start_session() -> Session:
+    """The session of a script that only passes a dispatcher; its searcher is there already."""
+    settings = read_settings()
+    if settings.seed is not None:
+        found = f"{settings.seed}, which comes after the searcher drew its first random numbers"
+        accepted = "a seed under hyn-k8s run or with hyn_k8s.enable(), or set_random_state()"
+        raise SettingsError(SEED.label, found, accepted)
+    return start_session(settings)
 
 
 class _Search:
@@ -133,46 +143,42 @@ class _Search:
     def _prepare(self, arguments: tuple[Any, ...], num_folds: int) -> Execution:
         """Put on the storage what every trial needs, and get hold of something to run them."""
         shipping.ship_script_modules()
+        session, paths = self._session, self._paths
         light = hyper_models.stripped(self._hyper_model)
         hyper_model = shipping.dumps(light, "the hyper model")
-        data = shipping.dumps(arguments, "the data of the search")
-        self._storage.make_directory(self._paths.models)
+        data = None if self._inline else shipping.dumps(arguments, "the data of the search")
+        self._storage.make_directory(paths.models)
         task = SearchTask(
-            key=self._session.join_inline() if self._inline else self._session.cluster().key,
-            paths=self._paths,
-            hyper_model=write_blob(self._storage, self._paths.hyper_model, hyper_model),
-            data=write_blob(self._storage, self._paths.data, data),
+            key=session.join_inline() if self._inline else session.cluster().key,
+            paths=paths,
+            hyper_model=write_blob(self._storage, paths.hyper_model, hyper_model),
+            data=None if data is None else write_blob(self._storage, paths.data, data),
             cv=self._facts.cv,
             num_folds=num_folds,
-            seed=self._session.settings.seed,
+            seed=session.settings.seed,
         )
-        self._session.keep_hyper_model(self._paths, light)
-        if self._inline:
-            self._show(dataclasses.replace(self._progress, begun=time.time()))
-            model = self._hyper_model
-            ready = hyper_models.bound(light, model.history, model.context)
-            return InlineExecution(task, Materials(ready, arguments[:-1], arguments[-1]))
-        return self._on_dask(task)
+        session.keep_hyper_model(paths, light)
+        if not self._inline:
+            return self._on_dask(task)
+        self._show(dataclasses.replace(self._progress, begun=time.time()))
+        return InlineExecution(task, Materials(self._hyper_model, arguments[:-1], arguments[-1]))
 
     def _on_dask(self, task: SearchTask) -> Execution:
         session = self._session
         cluster = session.cluster()
+        if task.seed is not None and cluster.address.startswith("inproc://"):
+            found = f"{task.seed} and workers in the script's own process"
+            raise SettingsError(SEED.label, found, "workers that are processes of their own")
         self._show(
             dataclasses.replace(self._progress, begun=time.time(), dashboard=cluster.dashboard)
-        )
-        model, storage, paths = self._hyper_model, self._storage, self._paths
-        keeper = ScoreKeeper(storage, paths, model.history)
-        duties = DriverDuties(
-            earlier_scores=keeper.write_latest if model.discriminator else EarlierScores,
-            write_context=lambda: write_context(storage, paths, model.context),
-            tell=session.reporter.tell,
         )
         return DaskExecution(
             cluster,
             task,
             attempts=session.settings.trial_attempts,
-            failed_reward=failed_reward(model),
-            duties=duties,
+            failed_reward=failed_reward(self._hyper_model),
+            keeper=Keeper(self._storage, self._paths, self._hyper_model),
+            tell=session.reporter.tell,
         )
 
     def _told(self, row: Row, failure: Failure | None) -> None:
@@ -196,17 +202,10 @@ class _Search:
             last = progress.last_error or "an unknown error"
             self._session.hopeless.append(SearchError(progress.search, progress.failed, last))
         # Space is freed first: a full storage may be why the search ends.
-        for passing in (self._paths.data, self._paths.context, self._paths.scores):
+        for passing in (self._paths.data, self._paths.known):
             self._storage.delete(passing)
         _delete_orphans(self._session, self._paths, self._recorder.committed_models())
-        self._recorder.write(progress, state, self._pareto())
-
-    def _pareto(self) -> list[int]:
-        """The trials of a multi-objective search that no other one dominates."""
-        if len(self._facts.rewards) < 2 or not self._progress.succeeded:
-            return []
-        best = self._hyper_model.history.get_best()
-        return [trial.trial_no for trial in best] if isinstance(best, list) else []
+        self._recorder.write(progress, state, self._recorder.pareto())
 
 
 def _space_options(hyper_model: Any, X: Any, y: Any) -> dict[str, Any]:
@@ -260,6 +259,6 @@ def _facts(hyper_model: Any, max_trials: int, window: int, cv: bool) -> SearchFa
 def _delete_orphans(session: Session, paths: SearchPaths, committed: set[str]) -> None:
     """Remove models of executions that were never accepted: lost workers, stopped trials."""
     for name in session.storage.list(paths.models):
-        path = f"{paths.models}/{name}"
-        if not any(path.startswith(model) for model in committed):
-            session.storage.delete(path)
+        model, ending, _ = f"{paths.models}/{name}".partition(".pkl")  # it may have files beside it
+        if model + ending not in committed:
+            session.storage.delete(f"{paths.models}/{name}")

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from hyn_k8s.search.hyper_models import untold
 from hyn_k8s.search.outcome import Outcome
 from hyn_k8s.search.trial import Materials, SearchTask, run_trial
 
@@ -69,7 +70,8 @@ class InlineExecution:
         self._waiting.append((number, sample))
 
     def next(self) -> Outcome:
-        return run_trial(self._search, *self._waiting.popleft(), self._materials, "driver")
+        with untold(self._materials.hyper_model.searcher):
+            return run_trial(self._search, *self._waiting.popleft(), self._materials, "driver")
 
     def cancel(self) -> None:
         self._waiting.clear()

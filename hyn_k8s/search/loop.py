@@ -3,9 +3,12 @@
 Hypernets' in-process dispatcher is the reference: with one trial in flight, searcher, history and
 callbacks see the same calls in the same order, with one stated exception. Where that dispatcher
 loses a trial, because something outside the trial's own ``try`` raised, a failed trial is
-recorded here. With more in flight, tells happen in the order in which trials end; an ordered
-search tells them in the order of their numbers instead, so that with a seed everything the
-searcher is asked and told is the same every time, however long each trial takes.
+recorded here. (Nor is a failed trial put into the trial store: upstream puts it, and then loses
+that sample in every later search, for want of its model.)
+
+With more in flight, tells happen in the order in which trials end; an ordered search tells them in
+the order of their numbers instead, so that with a seed everything the searcher is asked and told
+is the same every time, however long each trial takes.
 
 A number is spent by every sample, also by one that is skipped because it was tried before. A
 sample that equals one still in flight keeps its slot and is skipped when its twin is told, so a
@@ -151,8 +154,8 @@ class SearchLoop:
         if hit is None:
             return False
         trial = Trial(sample, number, hit.reward, hit.elapsed, hit.model_file, hit.succeeded)
-        trial.memo = hit.memo.copy()
-        trial.iteration_scores = hit.iteration_scores.copy()
+        trial.memo = dict(hit.memo or {})
+        trial.iteration_scores = dict(hit.iteration_scores or {})
         improved = self._append(trial)
         self._update_searcher(sample, hit.reward)
         self._record_skip(number, sample, "hit_trial_store", hit.reward)
@@ -173,6 +176,13 @@ class SearchLoop:
             logger.exception("The trial store failed to look a sample up")
             return None
 
+    def _store(self, trial: Any) -> None:
+        if self._trial_store is not None:
+            try:
+                self._trial_store.put(self._dataset_id, trial)
+            except Exception:
+                logger.exception("The trial store failed to take trial %s", trial.trial_no)
+
     def _tell(self, outcome: Outcome) -> None:
         asked = self._asked.pop(outcome.number)
         del self._in_flight[asked.vectors]
@@ -185,8 +195,7 @@ class SearchLoop:
                 "on_trial_end", trial.space_sample, trial.trial_no, trial.reward, improved,
                 trial.elapsed,
             )  # fmt: skip
-            if self._trial_store is not None:
-                self._trial_store.put(self._dataset_id, trial)
+            self._store(trial)
         else:
             self._fire("on_trial_error", trial.space_sample, trial.trial_no)
         for number, sample in asked.twins:
@@ -220,8 +229,12 @@ class SearchLoop:
             self._update_searcher(trial.space_sample, worst.reward)
 
     def _update_searcher(self, sample: Any, reward: Any) -> None:
+        from hypernets.core.callbacks import EarlyStoppingError
+
         try:
             self._hyper_model.searcher.update_result(sample, reward)
+        except EarlyStoppingError:
+            raise
         except Exception:
             logger.exception("The searcher failed to take a result; the search goes on")
 

@@ -58,7 +58,9 @@ def failure_of(error: BaseException) -> Failure:
 
 def summary_of(error: BaseException) -> str:
     """The exception in one line: its name, and the first line of what it says."""
-    return traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+    told = traceback.TracebackException(type(error), error, None)
+    told.__notes__ = None  # they come after what the exception says
+    return list(told.format_exception_only())[-1].strip().partition("\n")[0]
 
 
 def failed_reward(hyper_model: Any) -> Any:

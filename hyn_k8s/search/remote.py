@@ -19,7 +19,7 @@ import cloudpickle
 from distributed import get_worker
 
 from hyn_k8s.search import hyper_models, knowledge, shipping, site
-from hyn_k8s.search.knowledge import EarlierScores
+from hyn_k8s.search.knowledge import Known
 from hyn_k8s.search.outcome import FAILED, Failure, Outcome, failure_of
 from hyn_k8s.search.seeding import seeded_trial
 from hyn_k8s.search.site import Site
@@ -29,13 +29,13 @@ ANNOUNCE_AFTER_SECONDS = 0.2
 """How long a trial runs before the driver is told that it has begun."""
 
 
-def run_trial_remotely(task: bytes, number: int, sample: bytes, known: EarlierScores) -> bytes:
+def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known) -> bytes:
     """``run_trial`` on this worker; the Outcome, pickled.
 
     It is pickled here, where a failure to do so can be told: what Dask cannot pickle it reports
     as a broken connection, and never says why.
     """
-    search = _search_task(task)
+    search = _enter_search(task)
     here = site.current(search.key)
     worker = get_worker()
     with _announced(worker, site.topic(search.key)), seeded_trial(search.seed, number):
@@ -48,23 +48,22 @@ def run_trial_remotely(task: bytes, number: int, sample: bytes, known: EarlierSc
             return pickle.dumps(_unsendable(outcome, error))
 
 
-def _materials(search: SearchTask, here: Site, known: EarlierScores, worker: Any) -> Materials:
+def _materials(search: SearchTask, here: Site, known: Known, worker: Any) -> Materials:
     """What a trial works with on a worker: copies of its own of everything."""
+    assert search.data is not None, "trials on workers have their data on the storage"
 
-    def context() -> Any:
-        _say(worker, site.topic(search.key), {"wanted": search.paths.name})
-        return knowledge.read_context(here, search.paths)
+    def ask() -> None:
+        message = {"wanted": search.paths.name}
+        worker.loop.add_callback(worker.log_event, site.topic(search.key), message)
+
+    def fetch() -> Any:
+        return knowledge.read_context(here, search.paths, known, ask)
 
     light = shipping.loads(here.blob(search.hyper_model))
-    history = knowledge.read_earlier_trials(here, search.paths, known)
+    history = knowledge.read_history(here, search.paths, known, light.history)
     *arguments, fit_kwargs = shipping.loads(here.blob(search.data))
-    hyper_model = hyper_models.bound(light, history, knowledge.RemoteContext(context))
+    hyper_model = hyper_models.bound(light, history, knowledge.RemoteContext(fetch))
     return Materials(hyper_model, tuple(arguments), fit_kwargs)
-
-
-def _say(worker: Any, topic: str, message: dict[str, Any]) -> None:
-    """Tell the driver something, from a trial's thread."""
-    worker.loop.add_callback(worker.log_event, topic, message)
 
 
 def _unsendable(outcome: Outcome, error: Exception) -> Outcome:
@@ -106,7 +105,8 @@ def _announced(worker: Any, topic: str) -> Iterator[None]:
 
 
 @functools.lru_cache(maxsize=8)
-def _search_task(task: bytes) -> SearchTask:
+def _enter_search(task: bytes) -> SearchTask:
+    """The search of ``task``; at its first trial here, what an earlier one left is forgotten."""
     search: SearchTask = pickle.loads(task)
     here = site.current(search.key)
     here.forget()

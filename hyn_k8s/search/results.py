@@ -2,8 +2,8 @@
 
 A row a trial with every hyper-parameter as a column, the whole traceback of each failed trial,
 and a summary that names the best one. ``Recorder`` collects while the search runs and writes at
-its end, and in between often enough that a lost driver costs little. ``read_results`` and
-``load_best`` are the way back, for the command line and for scripts.
+its end, and in between often enough that a lost driver costs little. ``read_summaries``
+and ``read_trials`` are the way back for the command line, ``best_model`` for scripts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import RunError
+from hyn_k8s.search.compat.history import pareto_front
 from hyn_k8s.search.outcome import SUCCEEDED, Failure
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.storage import Storage
@@ -85,6 +86,14 @@ class Recorder:
     def committed_models(self) -> set[str]:
         """The models of accepted trials, relative to the storage root."""
         return {row.model for row in self._rows if row.model}
+
+    def pareto(self) -> list[int]:
+        """The trials that no other one beats in every reward; none with a single reward."""
+        if len(self._facts.rewards) < 2:
+            return []
+        rows = [row for row in self._rows if row.status == SUCCEEDED]
+        front = pareto_front(rows, lambda row: row.rewards, self._facts.directions)
+        return [row.trial for row in front]
 
     def write_if_due(self, progress: Progress) -> None:
         """Write when the last time is long enough ago."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import random
+import threading
 from collections.abc import Iterator
 
 import numpy as np
+
+_one_at_a_time = threading.Lock()
 
 
 def seed_process(seed: int | None) -> None:
@@ -30,13 +33,15 @@ def seed_process(seed: int | None) -> None:
 def seeded_trial(seed: int | None, number: int) -> Iterator[None]:
     """Within, the random numbers of the trial ``number``; afterwards, by chance again.
 
-    Without a seed nothing is changed.
+    Without a seed nothing is changed. With one, the trials of a process wait for each other,
+    since numpy's and Python's random states are the process's, not the thread's.
     """
     if seed is None:
         yield
         return
-    seed_process(int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
-    try:
-        yield
-    finally:
-        seed_process(None)
+    with _one_at_a_time:
+        seed_process(int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
+        try:
+            yield
+        finally:
+            seed_process(None)

@@ -15,6 +15,7 @@ import datetime
 import json
 import os
 import sys
+import threading
 import uuid
 from typing import Any
 
@@ -105,6 +106,7 @@ class Session:
         self._searches = 0
         self._hyper_models: dict[SearchPaths, Any] = {}
         self._cluster: Cluster | None = None
+        self._lock = threading.RLock()  # a script may search in several threads
         self._manifest: dict[str, Any] = {}
         self._inline_key = f"inline-{uuid.uuid4().hex}"
 
@@ -115,10 +117,11 @@ class Session:
 
     def begin_search(self) -> SearchPaths:
         """The paths of the next search; the first one claims the run's name."""
-        if self.run is None:
-            self.run = self._claim()
-        self._searches += 1
-        return RunPaths(self.run).search(self._searches)
+        with self._lock:
+            if self.run is None:
+                self.run = self._claim()
+            self._searches += 1
+            return RunPaths(self.run).search(self._searches)
 
     def forget_search(self, paths: SearchPaths) -> None:
         """Take back the latest ``begin_search``: nothing of it, and of a run without any, stays."""
@@ -139,12 +142,13 @@ class Session:
     def cluster(self) -> Cluster:
         """The Dask cluster for the next search: the one in use, unless the script made another."""
         assert self.run is not None, "a search has begun"
-        if self._cluster is not None and not self._cluster.serves():
-            self._cluster.close()
-            self._cluster = None
-        if self._cluster is None:
-            self._cluster = Cluster(self.settings, self.storage, self.run, self.reporter.tell)
-        return self._cluster
+        with self._lock:
+            if self._cluster is not None and not self._cluster.serves():
+                self._cluster.close()
+                self._cluster = None
+            if self._cluster is None:
+                self._cluster = Cluster(self.settings, self.storage, self.run, self.reporter.tell)
+            return self._cluster
 
     def join_inline(self) -> str:
         """Let this very process run trials; the key of its site."""

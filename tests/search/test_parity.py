@@ -200,6 +200,21 @@ class TestOneInFlight:
         assert ours == upstream
         assert 5 < sum(not trial[3] for trial in ours[0]) < 45
 
+    def test_a_discriminator_may_read_all_of_the_history(self) -> None:
+        def make(diary: Diary, dispatcher: Any) -> Any:
+            return BoostedModel(
+                SEARCHERS["random"](searches.space),
+                task="binary",
+                reward_metric="auc",
+                callbacks=[diary],
+                dispatcher=dispatcher,
+                discriminator=searches.HalfOfBest(min_trials=2, min_steps=3),
+            )
+
+        upstream, ours = both(make, max_trials=40)
+        assert ours == upstream
+        assert 5 < sum(not trial[3] for trial in ours[0]) < 38
+
     def test_every_event_comes_in_its_order_where_the_trial_runs_too(
         self, tmp_path: pathlib.Path
     ) -> None:

@@ -1,11 +1,11 @@
 """Hypernets 0.3.2 made to work on current libraries, and its traps closed.
 
 Hypernets declares lower bounds only, and was last made to fit scikit-learn 1.5, numpy 1.26 and
-pandas 2. ``libraries`` and ``scores`` give back what later releases took away. ``genetics`` and
-``learning`` close what hangs or loses trials on any release, and ``history`` replaces what reads
-all earlier trials for each new one. Every ``Fix`` says since which release it is needed and looks
-whether it is; one that is not needed does nothing, so a library or a Hypernets that mends itself
-switches it off.
+pandas 2. ``libraries``, ``tables`` and ``scores`` mend what later releases took away or changed;
+``spaces``, ``genetics`` and ``learning`` what hangs, loses trials or goes by chance anywhere. Every
+``Fix`` says since which release it is needed and looks whether it is; one that is not needed does
+nothing, so a library or a Hypernets that mends itself switches it off. ``history``, which gives
+the same answers in less time, is always put in place.
 
 Fixes of the libraries themselves come before Hypernets is imported, fixes of Hypernets after it.
 Drivers and workers both call ``apply``, before anything else of Hypernets is imported there. What
@@ -14,24 +14,35 @@ it changes it changes for Hypernets' own dispatchers, too.
 
 from __future__ import annotations
 
+import threading
+
 from hyn_k8s.search import binding
-from hyn_k8s.search.compat import genetics, history, learning, libraries, scores
+from hyn_k8s.search.compat import genetics, history, learning, libraries, scores, spaces, tables
 from hyn_k8s.search.compat.fix import Fix, repair_needed
 
 __all__ = ["FIXES", "Fix", "apply"]
 
-FIXES = (*libraries.FIXES, *scores.FIXES, *genetics.FIXES, *learning.FIXES)
+HYPERNETS_FIXES = (
+    *tables.FIXES,
+    *scores.FIXES,
+    *spaces.FIXES,
+    *genetics.FIXES,
+    *learning.FIXES,
+)
+FIXES = (*libraries.FIXES, *HYPERNETS_FIXES)
 
 _applied = False
+_lock = threading.Lock()
 
 
 def apply() -> None:
     """Import Hypernets with every needed fix in place; the second call does nothing."""
     global _applied
-    if _applied:
-        return
-    repair_needed(libraries.FIXES)
-    binding.import_hypernets()
-    repair_needed((*scores.FIXES, *genetics.FIXES, *learning.FIXES))
-    history.install()
-    _applied = True
+    with _lock:  # a worker that joins two runs at once prepares for both at once
+        if _applied:
+            return
+        repair_needed(libraries.FIXES)
+        binding.import_hypernets()
+        repair_needed(HYPERNETS_FIXES)
+        history.install()
+        _applied = True

@@ -5,7 +5,8 @@ duplicate test and for each lesson of the meta-learner, and compares every pair 
 Pareto front, so a trial's price grows with the number of trials before it. Here the sorted order,
 the vectors and the front are kept, and only trials that came since the last question are read.
 The index is rebuilt when the list of trials shrank or was replaced, and left aside, in favour of
-upstream's own code, when a reward is not a number: sorting such lists has no answer to preserve.
+upstream's own code, when a reward is not a number, since sorting such lists has no answer to
+preserve, and where a subclass ranks its trials otherwise.
 
 One answer is ours. A multi-objective history without a succeeded trial has an empty front, where
 upstream raises, also from ``append`` of a failed first trial.
@@ -17,8 +18,10 @@ from __future__ import annotations
 
 import bisect
 import numbers
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def install() -> None:
@@ -46,15 +49,15 @@ def _index_single_objective() -> None:
         return list(best_first if n is None else best_first[:n]) if ranked else []
 
     def get_best(self: Any) -> Any:
-        ranked = _index(self)["ranked"]
+        ranked = _index(self)["ranked"] if type(self).get_top is get_top else None
         if ranked is None:
-            return next(iter(sort(self, 1)), None)
+            return next(iter(self.get_top(1)), None)
         return ranked[-1 if _maximizes(self) else 0] if ranked else None
 
     def get_worst(self: Any) -> Any:
-        ranked = _index(self)["ranked"]
+        ranked = _index(self)["ranked"] if type(self).get_top is get_top else None
         if ranked is None:
-            return next(reversed(sort(self)), None)
+            return next(reversed(self.get_top()), None)
         return ranked[0 if _maximizes(self) else -1] if ranked else None
 
     def is_existed(self: Any, space_sample: Any) -> bool:
@@ -137,7 +140,7 @@ def _index(history: Any) -> dict[str, Any]:
             if _sorts(trial.reward):
                 insert(index["ranked"], trial, key=lambda t: t.reward)
                 if directions is not None:
-                    index["front"] = _front_with(index["front"], trial, directions)
+                    index["front"] = _front_with(index["front"], trial, _reward, directions)
             else:
                 index["ranked"] = None
         index["last"] = trial
@@ -155,12 +158,28 @@ def _lessons(index: dict[str, Any]) -> dict[str, list[tuple[Any, Any]]]:
     return lessons
 
 
-def _front_with(front: list[Any], trial: Any, directions: Sequence[str]) -> list[Any]:
-    """``front`` after ``trial``; among numbers a trial outside it dominates none inside."""
-    if any(_dominates(each.reward, trial.reward, directions) for each in front):
+def pareto_front(
+    entries: Iterable[T], rewards: Callable[[T], Sequence[float]], directions: Sequence[str]
+) -> list[T]:
+    """Those of ``entries`` that no other one dominates, in their order."""
+    front: list[T] = []
+    for each in entries:
+        front = _front_with(front, each, rewards, directions)
+    return front
+
+
+def _front_with(
+    front: list[T], entry: T, rewards: Callable[[T], Sequence[float]], directions: Sequence[str]
+) -> list[T]:
+    """``front`` after ``entry``; one outside it dominates none inside."""
+    new = rewards(entry)
+    if any(_dominates(rewards(each), new, directions) for each in front):
         return front
-    stays = [each for each in front if not _dominates(trial.reward, each.reward, directions)]
-    return [*stays, trial]
+    return [*(each for each in front if not _dominates(new, rewards(each), directions)), entry]
+
+
+def _reward(trial: Any) -> Any:
+    return trial.reward
 
 
 def _dominates(one: Any, other: Any, directions: Sequence[str]) -> bool:

