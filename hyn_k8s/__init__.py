@@ -106,8 +106,9 @@ def enable(
 def load_best(run: str | None = None, *, trial: int | None = None) -> Any:
     """The fitted model of the best trial of a run's last search, from file or S3 storage.
 
-    Of a multi-objective search it is the best by the first objective. The storage is the one the
-    HYN_STORAGE_ variables name.
+    Of a multi-objective search it is the best by the first objective; of an experiment, what
+    ``experiment.run()`` returned: the whole pipeline. The storage is the one the HYN_STORAGE_
+    variables name.
 
     Args:
         run: the run's name; by default the one begun last.

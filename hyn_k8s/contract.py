@@ -218,6 +218,11 @@ class SearchPaths:
         return f"{self.directory}/hyper-model.pkl"
 
     @property
+    def pipeline(self) -> str:
+        """What an experiment ended in, beside the last of its searches; absent for other ones."""
+        return f"{self.directory}/pipeline.pkl"
+
+    @property
     def data(self) -> str:
         """The data of the search; there only while it runs."""
         return f"{self.directory}/data.pkl"

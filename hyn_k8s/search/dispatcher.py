@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from hyn_k8s.contract import SEED, SearchPaths
-from hyn_k8s.errors import SearchError, SettingsError
+from hyn_k8s.errors import HynError, SearchError, SettingsError
 from hyn_k8s.search import hyper_models, shipping
 from hyn_k8s.search.dask_execution import DaskExecution
 from hyn_k8s.search.execution import Execution, InlineExecution, interrupts_reach
+from hyn_k8s.search.experiments import experiment_of, keep_pipeline_of
 from hyn_k8s.search.knowledge import Keeper
 from hyn_k8s.search.loop import SearchLoop
 from hyn_k8s.search.outcome import SUCCEEDED, Failure, failed_reward
@@ -64,11 +65,17 @@ class DaskDispatcher:
             HynError: settings, storage, cluster or workers do not allow the search to go on.
         """
         session = current_session() or _start_session()
+        keep_pipeline_of(hyper_model)
         search = _Search(session, hyper_model, max_trials, cv, self._executors)
         options = _space_options(hyper_model, X, y)
         arguments = (X, y, X_eval, y_eval, X_test, fit_kwargs)
-        with _one_random_state():
-            return search.run(arguments, num_folds, dataset_id, trial_store, options)
+        try:
+            with _one_random_state():
+                return search.run(arguments, num_folds, dataset_id, trial_store, options)
+        except HynError as error:
+            if experiment_of(hyper_model) is not None:
+                session.errors.append(error)  # the experiment logs it, and returns nothing
+            raise
 
 
 def _start_session() -> Session:
@@ -200,7 +207,7 @@ class _Search:
         progress = self._progress
         if progress.failed and progress.failed == progress.done:
             last = progress.last_error or "an unknown error"
-            self._session.hopeless.append(SearchError(progress.search, progress.failed, last))
+            self._session.errors.append(SearchError(progress.search, progress.failed, last))
         # Space is freed first: a full storage may be why the search ends.
         for passing in (self._paths.data, self._paths.known):
             self._storage.delete(passing)

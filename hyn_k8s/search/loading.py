@@ -6,6 +6,7 @@ search left it, with the script's classes by value, beside its models.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from hyn_k8s.search import binding, compat, results, shipping
@@ -17,15 +18,26 @@ from hyn_k8s.search.storage import open_storage
 def load_best(run: str | None, trial: int | None) -> Any:
     """The estimator of the best trial, or of ``trial``, of the last search of ``run``.
 
+    If that search is an experiment's and no ``trial`` is named: the pipeline it ended in.
+
     Raises:
         RunError: there is no such run or trial, or it left no model.
         StorageError: the storage cannot be reached.
     """
     session = current_session()
     storage = session.storage if session else open_storage(read_settings().storage)
-    paths, model = results.best_model(storage, run or results.latest_run(storage), trial)
+    run = run or results.latest_run(storage)
+    paths = results.last_search(storage, run)
     compat.apply()
     binding.bind(storage.settings)
+    if trial is None:
+        pipeline = session.pipeline(paths) if session else None
+        if pipeline is None:
+            with contextlib.suppress(FileNotFoundError):
+                pipeline = shipping.loads(storage.read(paths.pipeline), replace=False)
+        if pipeline is not None:
+            return pipeline
+    model = results.best_model(storage, run, trial)
     hyper_model = session.hyper_model(paths) if session else None
     if hyper_model is None:
         hyper_model = shipping.loads(storage.read(paths.hyper_model), replace=False)

@@ -255,8 +255,17 @@ def latest_run(storage: Storage) -> str:
     return runs[-1]
 
 
-def best_model(storage: Storage, run: str, trial: int | None = None) -> tuple[SearchPaths, str]:
-    """The paths of the run's last search, and the model of its best trial or of ``trial``.
+def last_search(storage: Storage, run: str) -> SearchPaths:
+    """The paths of the last search of ``run`` that has results.
+
+    Raises:
+        RunError: there is no such run, or none of its searches has written anything.
+    """
+    return RunPaths(run).search(_ordinal(read_summaries(storage, run)[-1]["search"]))
+
+
+def best_model(storage: Storage, run: str, trial: int | None = None) -> str:
+    """The model of the best trial, or of ``trial``, of the last search of ``run``.
 
     Raises:
         RunError: there is no such run or trial, or the trial has no model.
@@ -271,7 +280,7 @@ def best_model(storage: Storage, run: str, trial: int | None = None) -> tuple[Se
         raise RunError(run, f"its {summary['search']} has no trial {number}")
     if row["status"] != SUCCEEDED or not row["model"]:
         raise RunError(run, f"trial {number} of its {summary['search']} left no model")
-    return RunPaths(run).search(_ordinal(summary["search"])), row["model"]
+    return row["model"]
 
 
 def _ordinals(storage: Storage, run: str) -> list[int]:

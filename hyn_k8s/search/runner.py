@@ -58,8 +58,8 @@ def run_script(
 
     ``ended`` is called with the session and the script's exit code when the script is over,
     before the cluster is closed.
-    The code is the script's own, except that a search without one succeeded trial makes it 1,
-    and Ctrl-C 130.
+    The code is the script's own, except that a search without one succeeded trial, or an error of
+    ours that an experiment swallowed, makes it 1, and Ctrl-C 130.
 
     Raises:
         StorageError, RunError: found before the script was started.
@@ -70,17 +70,17 @@ def run_script(
     session = activation.activate(settings, default_stem(script), reporter)
     _running = True
     try:
-        exit_code = _run(code, reporter)
+        exit_code = _run(code, session)
         ended(session, exit_code)
     finally:
         _running = False
         session.close()
-    for error in session.hopeless:
+    for error in session.errors:
         print(f"Error: {error}", file=sys.stderr)
-    return exit_code or (ExitCode.FAILED if session.hopeless else ExitCode.OK)
+    return exit_code or (ExitCode.FAILED if session.errors else ExitCode.OK)
 
 
-def _run(code: types.CodeType, reporter: Reporter) -> int:
+def _run(code: types.CodeType, session: Session) -> int:
     main = types.ModuleType("__main__")
     main.__file__ = code.co_filename
     # It stays there: what the script left for the end of the process may look it up.
@@ -90,14 +90,15 @@ def _run(code: types.CodeType, reporter: Reporter) -> int:
     except SystemExit as exit_:
         return _exit_code(exit_)
     except KeyboardInterrupt:
-        reporter.tell("Interrupted.")
+        session.reporter.tell("Interrupted.")
         return ExitCode.INTERRUPTED
     except HynError as error:
-        reporter.close()
-        print(f"Error: {error}", file=sys.stderr)
+        session.reporter.close()
+        if error not in session.errors:
+            session.errors.append(error)
         return ExitCode.FAILED
     except BaseException as error:
-        reporter.close()  # a live display would be drawn over the traceback
+        session.reporter.close()  # a live display would be drawn over the traceback
         shown = _of_script(error.__traceback__, code.co_filename)
         traceback.print_exception(type(error), error, shown)
         return ExitCode.FAILED

@@ -20,7 +20,7 @@ import uuid
 from typing import Any
 
 from hyn_k8s.contract import RunPaths, SearchPaths
-from hyn_k8s.errors import RunError, SearchError
+from hyn_k8s.errors import HynError, RunError
 from hyn_k8s.search import binding, compat, shipping, site
 from hyn_k8s.search.bucket import ensure_bucket
 from hyn_k8s.search.cluster import Cluster
@@ -100,11 +100,12 @@ class Session:
         self.reporter = reporter
         self.run: str | None = None
         """The run's name, once a search has begun."""
-        self.hopeless: list[SearchError] = []
-        """The searches of which no trial succeeded."""
+        self.errors: list[HynError] = []
+        """What nobody else tells: searches without a success, and what an experiment swallowed."""
         self._stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in stem)[:_MAX_STEM]
         self._searches = 0
         self._hyper_models: dict[SearchPaths, Any] = {}
+        self._pipelines: dict[SearchPaths, Any] = {}
         self._cluster: Cluster | None = None
         self._lock = threading.RLock()  # a script may search in several threads
         self._manifest: dict[str, Any] = {}
@@ -138,6 +139,21 @@ class Session:
     def hyper_model(self, paths: SearchPaths) -> Any:
         """The stripped hyper model of a search of this session, None for any other search."""
         return self._hyper_models.get(paths)
+
+    def keep_pipeline(self, pipeline: Any) -> None:
+        """Write what an experiment ended in beside the latest search; nothing before the first."""
+        if self.run is None:
+            return
+        paths = RunPaths(self.run).search(self._searches)
+        try:
+            self.storage.write(paths.pipeline, shipping.dumps(pipeline, "the pipeline"))
+        except HynError as error:
+            self.reporter.tell(f"The experiment's pipeline is not kept. {error}")
+        self._pipelines[paths] = pipeline
+
+    def pipeline(self, paths: SearchPaths) -> Any:
+        """What an experiment of this session ended in at that search, None where none did."""
+        return self._pipelines.get(paths)
 
     def cluster(self) -> Cluster:
         """The Dask cluster for the next search: the one in use, unless the script made another."""

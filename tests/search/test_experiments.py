@@ -28,7 +28,7 @@ import hyn_k8s
 from hyn_k8s.search.dispatcher import DaskDispatcher
 from hyn_k8s.search.results import read_summaries
 from hyn_k8s.search.session import Session
-from tests.processes import DaskCluster, S3Server
+from tests.processes import DaskCluster, S3Server, free_port
 from tests.searches import OfExperiment
 from tests.sessions import session_on
 
@@ -139,7 +139,9 @@ def test_three_in_flight_on_workers(
         pipeline = made.run(max_trials=6)
         best = made.hyper_model_.get_best_trial()
         estimator = made.hyper_model_.load_estimator(best.model_file)
-        assert type(hyn_k8s.load_best().model) is type(estimator.model)
+        kept = hyn_k8s.load_best(session.run, trial=best.trial_no)
+        assert type(kept.model) is type(estimator.model)
+        assert hyn_k8s.load_best() is pipeline
         assert searches_of(session) == ["search-1", "search-2"]
     # The first ensemble labels the test data, the second one is the result; both are fitted to
     # what the trials predicted out of fold, for all rows, which came back from the workers.
@@ -147,6 +149,30 @@ def test_three_in_flight_on_workers(
     assert folds[0][0] == len(bank[0]) < folds[1][0]
     assert "drifted" not in made.get_step("drift_detection").selected_features_
     assert roc_auc_score(bank[2], pipeline.predict_proba(bank[1])[:, 1]) > 0.6
+
+
+def test_the_pipeline_is_loaded_in_a_process_that_never_saw_the_experiment(
+    bank: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(tmp_path / "root")
+    with session_on(None, root, {"HYN_SEARCH_BACKEND": "standalone"}) as (session, _):
+        pipeline = experiment(bank, cv=True, ensemble_size=2).run(max_trials=3)
+        run = session.run
+    monkeypatch.setenv("HYN_STORAGE_ROOT", root)
+    expected = pipeline.predict_proba(bank[1])[:, 1]
+    assert hyn_k8s.load_best().predict_proba(bank[1])[:, 1] == pytest.approx(expected)
+    assert type(hyn_k8s.load_best(run, trial=1)).__name__ == "PlainEstimator"
+
+
+def test_an_experiment_swallows_an_error_and_the_session_keeps_it(
+    bank: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hyn_k8s.search.cluster.CONNECT_TIMEOUT_SECONDS", 1.0)
+    nowhere = f"tcp://127.0.0.1:{free_port()}"
+    with session_on(nowhere, str(tmp_path / "root")) as (session, _):
+        assert experiment(bank).run(max_trials=2) is None
+        (error,) = session.errors
+    assert str(error).startswith(f"Dask scheduler {nowhere}: no answer within 1 s")
 
 
 def test_a_search_on_few_rows_is_played_back_on_all(

