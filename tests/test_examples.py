@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from hyn_k8s.search.results import read_summaries, read_trials
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import FileStorage
-from tests.processes import DaskCluster, S3Server, run_cli
+from tests.processes import DaskCluster, S3Server, free_port, run_cli
 from tests.rows import most_at_once
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
@@ -65,6 +65,15 @@ def test_experiment(cluster: DaskCluster, tmp_path: pathlib.Path) -> None:
     storage = storage_in(tmp_path)
     assert len(read_summaries(storage, "experiment-1")) == 2
     assert most_at_once(read_trials(storage, "experiment-1", "search-1")) > 1
+
+
+def test_experiment_without_a_scheduler(tmp_path: pathlib.Path) -> None:
+    nowhere = f"tcp://127.0.0.1:{free_port()}"
+    script = str(EXAMPLES / "experiment.py")
+    done = run_cli("run", "--scheduler", nowhere, script, "--rows", "500", cwd=tmp_path)
+    assert done.returncode == 1
+    last = done.stderr.rstrip().splitlines()[-1]
+    assert last.startswith(f"Error: Dask scheduler {nowhere}: no answer within 15 s")
 
 
 class TestOwnData:
