@@ -152,6 +152,17 @@ class GamblingModel(TinyModel):
         return estimator
 
 
+class JobsModel(TinyModel):
+    """Its reward is the number of cores that Hypernets lets a model take."""
+
+    def _get_estimator(self, space_sample: Any) -> TinyEstimator:
+        from hypernets.tabular.cfg import TabularCfg
+
+        estimator = TinyEstimator(space_sample)
+        estimator.x = TabularCfg.joblib_njobs
+        return estimator
+
+
 class OfEstimator(Objective):
     """An objective that is an attribute of the trained estimator, as it is or per fold the same."""
 
@@ -284,6 +295,7 @@ __all__ = [
     "Diary",
     "GamblingModel",
     "HalfOfBest",
+    "JobsModel",
     "ListSearcher",
     "LogFile",
     "OfContext",

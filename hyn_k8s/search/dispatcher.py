@@ -29,6 +29,7 @@ from hyn_k8s.search.results import Recorder, Row, SearchFacts
 from hyn_k8s.search.session import Session, current_session, start_session
 from hyn_k8s.search.settings import read_settings
 from hyn_k8s.search.site import write_blob
+from hyn_k8s.search.table_settings import changed_settings
 from hyn_k8s.search.trial import Materials, SearchTask
 
 
@@ -163,6 +164,7 @@ class _Search:
             cv=self._facts.cv,
             num_folds=num_folds,
             seed=session.settings.seed,
+            table_settings=changed_settings(),
         )
         session.keep_hyper_model(paths, light)
         if not self._inline:

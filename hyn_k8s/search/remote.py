@@ -23,6 +23,7 @@ from hyn_k8s.search.knowledge import Known
 from hyn_k8s.search.outcome import FAILED, Failure, Outcome, failure_of
 from hyn_k8s.search.seeding import seeded_trial
 from hyn_k8s.search.site import Site
+from hyn_k8s.search.table_settings import use_settings
 from hyn_k8s.search.trial import Materials, SearchTask, run_trial
 
 ANNOUNCE_AFTER_SECONDS = 0.2
@@ -37,6 +38,7 @@ def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known) ->
     """
     search = _enter_search(task)
     here = site.current(search.key)
+    use_settings(search.table_settings)
     worker = get_worker()
     with _announced(worker, site.topic(search.key)), seeded_trial(search.seed, number):
         materials = _materials(search, here, known, worker)

@@ -55,6 +55,8 @@ class SearchTask:
     num_folds: int
     seed: int | None
     """What the random numbers of trials on workers derive from."""
+    table_settings: dict[str, Any]
+    """How the script set Hypernets' work on tables."""
 
 
 @dataclass(frozen=True)
