@@ -32,7 +32,7 @@ class SearcherStub:
 @contextlib.contextmanager
 def untold(searcher: Any) -> Iterator[None]:
     """Within, ``searcher`` takes no results: the trial tells it, and so does the loop later."""
-    searcher.update_result = SearcherStub(searcher).update_result
+    searcher.update_result = lambda space_sample, reward: None
     try:
         yield
     finally:

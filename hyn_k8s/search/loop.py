@@ -239,7 +239,7 @@ class SearchLoop:
             logger.exception("The searcher failed to take a result; the search goes on")
 
     def _append(self, trial: Any) -> bool:
-        """Into the history; a multi-objective one raises after it has appended a first failure."""
+        """Into the history; one that raises, as a script's own may, has the trial already."""
         try:
             return bool(self._hyper_model.history.append(trial))
         except Exception:

@@ -7,6 +7,7 @@ the same search every time.
 
 from __future__ import annotations
 
+import copy
 import functools
 import pathlib
 from collections.abc import Callable, Iterator
@@ -110,6 +111,22 @@ def both(make: Make, **kwargs: Any) -> tuple[Any, Any]:
     return result[0], result[1]
 
 
+def boosted(discriminator: Any) -> Make:
+    """A random search whose trials ``discriminator`` may stop; each search has a copy of it."""
+
+    def make(diary: Diary, dispatcher: Any) -> Any:
+        return BoostedModel(
+            SEARCHERS["random"](searches.space),
+            task="binary",
+            reward_metric="auc",
+            callbacks=[diary],
+            dispatcher=dispatcher,
+            discriminator=copy.deepcopy(discriminator),
+        )
+
+    return make
+
+
 @pytest.mark.filterwarnings("ignore:invalid value encountered", "ignore:divide by zero")
 @pytest.mark.usefixtures("session")
 class TestOneInFlight:
@@ -186,31 +203,13 @@ class TestOneInFlight:
         if name == "progressive":
             options = {"percentile_list": [20, 50]}
 
-        def make(diary: Diary, dispatcher: Any) -> Any:
-            return BoostedModel(
-                SEARCHERS["random"](searches.space),
-                task="binary",
-                reward_metric="auc",
-                callbacks=[diary],
-                dispatcher=dispatcher,
-                discriminator=make_discriminator(name, "max", min_trials=3, min_steps=2, **options),
-            )
-
+        make = boosted(make_discriminator(name, "max", min_trials=3, min_steps=2, **options))
         upstream, ours = both(make, max_trials=50)
         assert ours == upstream
         assert 5 < sum(not trial[3] for trial in ours[0]) < 45
 
     def test_a_discriminator_may_read_all_of_the_history(self) -> None:
-        def make(diary: Diary, dispatcher: Any) -> Any:
-            return BoostedModel(
-                SEARCHERS["random"](searches.space),
-                task="binary",
-                reward_metric="auc",
-                callbacks=[diary],
-                dispatcher=dispatcher,
-                discriminator=searches.HalfOfBest(min_trials=2, min_steps=3),
-            )
-
+        make = boosted(searches.HalfOfBest(min_trials=2, min_steps=3))
         upstream, ours = both(make, max_trials=40)
         assert ours == upstream
         assert 5 < sum(not trial[3] for trial in ours[0]) < 38

