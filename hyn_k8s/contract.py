@@ -7,6 +7,7 @@ is written to storage, read from an environment or returned to a shell is spelle
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -83,8 +84,8 @@ STORAGE_SECRET_KEY = Variable(
 RUN_ID = Variable(
     "HYN_RUN_ID",
     "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 63",
-    "the script's name and a number",
-    "the run's name: its directory below the storage root",
+    "the script's unfinished run, else its name and a new number",
+    "the run's name: its directory below the storage root; a run that is there is continued",
     "--run",
 )
 TRIAL_ATTEMPTS = Variable(
@@ -92,6 +93,20 @@ TRIAL_ATTEMPTS = Variable(
     "a whole number of 1 or more",
     "5",
     "workers that may be lost under one trial before it counts as failed",
+)
+TRIAL_TIMEOUT = Variable(
+    "HYN_SEARCH_TRIAL_TIMEOUT",
+    "a number of seconds above 0",
+    "–",
+    "how long a trial may run on a worker before it is stopped and counts as failed",
+    "--trial-timeout",
+)
+GRACE = Variable(
+    "HYN_SEARCH_GRACE",
+    "a number of seconds, 0 or more",
+    "20",
+    "how long running trials may go on after SIGTERM, before the run is left to be continued",
+    "--grace",
 )
 ORDERED = Variable(
     "HYN_SEARCH_ORDERED",
@@ -121,6 +136,8 @@ VARIABLES = (
     STORAGE_SECRET_KEY,
     RUN_ID,
     TRIAL_ATTEMPTS,
+    TRIAL_TIMEOUT,
+    GRACE,
     ORDERED,
     SEED,
 )
@@ -137,8 +154,11 @@ class ExitCode:
     """The script raised, no trial succeeded, or storage, scheduler or a worker was unusable."""
     USAGE = 2
     """A flag, a variable or the script's path is wrong; nothing was started."""
+    LATER = 75
+    """The run is not finished and can be continued by the same call: after SIGTERM, after storage
+    or scheduler were away for too long, or because another driver has taken the run over."""
     INTERRUPTED = 130
-    """Ctrl-C; the results so far are on the storage."""
+    """Ctrl-C; the results so far are on the storage, and the run can be continued."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +174,15 @@ class RunPaths:
         return f"{self.run}/run.json"
 
     @property
+    def drivers(self) -> str:
+        """The directory of the drivers that the run has had, one after the other."""
+        return f"{self.run}/drivers"
+
+    def driver(self, epoch: int) -> str:
+        """JSON: the run's ``epoch``-th driver, counted from 1. Creating it claims the run."""
+        return f"{self.drivers}/{epoch:06d}.json"
+
+    @property
     def proof(self) -> str:
         """The directory in which workers prove their storage; there only while the run goes on."""
         return f"{self.run}/storage-proof"
@@ -167,9 +196,14 @@ class RunPaths:
         """What a worker writes, and takes away again, to prove that it may write."""
         return f"{self.proof}/{worker_id}"
 
-    def search(self, ordinal: int) -> SearchPaths:
-        """The paths of the run's ``ordinal``-th search; the first is 1."""
-        return SearchPaths(self.run, ordinal)
+    def search(self, ordinal: int, generation: int = 1) -> SearchPaths:
+        """The paths of the run's ``ordinal``-th search, begun for the ``generation``-th time."""
+        return SearchPaths(self.run, ordinal, generation)
+
+    def search_named(self, name: str) -> SearchPaths | None:
+        """The paths of the search whose directory is ``name``; None for any other name."""
+        match = re.fullmatch(r"search-([0-9]+)(?:\.([0-9]+))?", name)
+        return None if match is None else self.search(int(match[1]), int(match[2] or 1))
 
 
 @dataclass(frozen=True)
@@ -178,11 +212,41 @@ class SearchPaths:
 
     run: str
     ordinal: int
+    """Which ``search()`` call of the script it is; the first is 1."""
+    generation: int = 1
+    """How often it was begun anew, this time included: earlier ones are kept aside."""
 
     @property
     def name(self) -> str:
-        """Its directory's name, as results show it: ``search-1``."""
-        return f"search-{self.ordinal}"
+        """Its directory's name, as results show it: ``search-1``, begun anew ``search-1.2``."""
+        again = f".{self.generation}" if self.generation > 1 else ""
+        return f"search-{self.ordinal}{again}"
+
+    @property
+    def identity(self) -> str:
+        """JSON: what makes it this search and no other one; written first."""
+        return f"{self.directory}/search.json"
+
+    @property
+    def journal(self) -> str:
+        """The directory of everything that was asked and told, and of the searcher's state."""
+        return f"{self.directory}/journal"
+
+    def segment(self, epoch: int, number: int) -> str:
+        """The ``number``-th piece, counted from 1, that the ``epoch``-th driver journaled."""
+        return f"{self.journal}/{epoch:06d}-{number:08d}.seg"
+
+    def part(self, epoch: int, first: int, last: int) -> str:
+        """The segments ``first`` to ``last`` of the ``epoch``-th driver in one file."""
+        return f"{self.journal}/{epoch:06d}-{first:08d}-{last:08d}.part"
+
+    def checkpoint(self, epoch: int, position: int) -> str:
+        """The searcher's state after the first ``position`` events."""
+        return f"{self.journal}/{epoch:06d}-{position:010d}.state"
+
+    def result(self, number: int, execution: str) -> str:
+        """What a trial came to, if that is too large to stand in a segment."""
+        return f"{self.directory}/results/{number:05d}_{execution}.pkl"
 
     @property
     def directory(self) -> str:

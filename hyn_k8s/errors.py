@@ -6,10 +6,14 @@
     ├── SettingsError    a HYN_ variable or its flag is wrong        variable, found, expected
     ├── ScriptError      the user's script cannot be loaded          script, problem
     ├── RunError         a run cannot be opened or read              run, problem
-    ├── StorageError     the shared storage cannot be used           url, problem
-    ├── SchedulerError   the Dask scheduler is unreachable or gone   address, problem
+    │   └── RunTakenError  another driver drives the run        (r)  run, problem
+    ├── StorageError     the shared storage cannot be used      (r)  url, problem, lasting
+    ├── SchedulerError   the Dask scheduler is unreachable or gone (r)  address, problem
     ├── WorkerError      a Dask worker does not fit this run         worker, problem
     └── SearchError      no trial of a search succeeded              search, trials, last_error
+
+(r): the same call may succeed later, and then continues what had begun (``retry``). Of a storage
+that holds unless its problem is lasting, such as rejected keys.
 
 An error carries fields and writes its own sentence: which object, what was found, what is
 accepted or what to do. Callers never format one. Fields hold no secrets, so an error may be
@@ -24,6 +28,9 @@ class HynError(Exception):
 
     The positional arguments are the fields, in order, which is what lets pickle rebuild one.
     """
+
+    retry = False
+    """Whether the same call may succeed later without anybody mending anything."""
 
 
 class SettingsError(HynError):
@@ -63,13 +70,21 @@ class RunError(HynError):
         return f"run {self.run}: {self.problem}"
 
 
+class RunTakenError(RunError):
+    """Another driver drives the run; this one stops and leaves the run as it is."""
+
+    retry = True
+
+
 class StorageError(HynError):
     """The shared storage cannot be reached, written or trusted. ``url`` has no credentials."""
 
-    def __init__(self, url: str, problem: str) -> None:
-        super().__init__(url, problem)
+    def __init__(self, url: str, problem: str, lasting: bool = False) -> None:
+        super().__init__(url, problem, lasting)
         self.url = url
         self.problem = problem
+        self.lasting = lasting
+        self.retry = not lasting
 
     def __str__(self) -> str:
         return f"storage {self.url}: {self.problem}"
@@ -77,6 +92,8 @@ class StorageError(HynError):
 
 class SchedulerError(HynError):
     """The Dask scheduler did not answer, or went away while trials were running."""
+
+    retry = True
 
     def __init__(self, address: str, problem: str) -> None:
         super().__init__(address, problem)

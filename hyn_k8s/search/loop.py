@@ -6,6 +6,11 @@ loses a trial, because something outside the trial's own ``try`` raised, a faile
 recorded here. (Nor is a failed trial put into the trial store: upstream puts it, and then loses
 that sample in every later search, for want of its model.)
 
+Each step is an event in the journal. A result is *reported*, to callbacks, progress and results,
+when its event is durable. With one trial in flight the loop waits for that; with more, the
+searcher is told and the slot refilled at once, and the report follows. A callback that stops the
+search then makes void what was told after the trial it stopped at: that was reported to nobody.
+
 With more in flight, tells happen in the order in which trials end; an ordered search tells them in
 the order of their numbers instead, so that with a seed everything the searcher is asked and told
 is the same every time, however long each trial takes.
@@ -18,282 +23,326 @@ searcher that insists on one sample cannot burn all numbers while that sample is
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from hyn_k8s.search import checkpoint, shipping
+from hyn_k8s.search.events import (
+    Asked,
+    Event,
+    Exhausted,
+    Lost,
+    Skipped,
+    Stopped,
+    Stored,
+    Told,
+    Twin,
+    Unsampled,
+)
 from hyn_k8s.search.execution import Execution
-from hyn_k8s.search.outcome import FAILED, SKIPPED, SUCCEEDED, Failure, Outcome, failure_of
-from hyn_k8s.search.results import Row, hyperparameters
+from hyn_k8s.search.journal import Journal
+from hyn_k8s.search.outcome import Ended, failure_of
+from hyn_k8s.search.state import (
+    ENDED,
+    ERRED,
+    SKIPPED_OVER,
+    InFlight,
+    Report,
+    SearchState,
+    pickled_hit,
+)
 
 logger = logging.getLogger("hyn_k8s")
 
-Told = Callable[[Row, Failure | None], None]
-"""Takes each trial that has come to something, before callbacks hear of it."""
 
+@dataclass(frozen=True)
+class Order:
+    """How a search is to go."""
 
-@dataclass
-class _Asked:
-    """A sample in flight."""
-
-    sample: Any
-    vectors: tuple[Any, ...]
-    """What tells two samples apart; it takes a walk over the space to compute."""
-    twins: list[tuple[int, Any]] = field(default_factory=list)
-    """Later trials, by number, that drew the same sample."""
+    window: int
+    """Trials in flight."""
+    ordered: bool
+    max_trials: int
+    dataset_id: Any
+    trial_store: Any
+    space_options: dict[str, Any]
+    keep_random_numbers: bool
+    """Whether trials draw from this process's random numbers, because they run in it."""
 
 
 class SearchLoop:
-    """The loop of one ``search()`` call."""
+    """The loop of one ``search()`` call, from wherever ``state`` is.
+
+    ``report`` takes each trial that has come to something, before callbacks hear of it, and
+    ``running`` how many are in flight. ``samples`` are those of earlier drivers, by number.
+    """
 
     def __init__(
         self,
         hyper_model: Any,
+        state: SearchState,
+        order: Order,
         execution: Execution,
+        journal: Journal,
         *,
-        window: int,
-        ordered: bool,
-        max_trials: int,
-        dataset_id: Any,
-        trial_store: Any,
-        space_options: dict[str, Any],
-        told: Told,
+        anchors: checkpoint.Anchors,
+        samples: dict[int, Any],
+        report: Callable[[Report], None],
         running: Callable[[int], None],
     ) -> None:
         self._hyper_model = hyper_model
+        self._state = state
+        self._order = order
         self._execution = execution
-        self._window = window
-        self._ordered = ordered
-        self._max_trials = max_trials
-        self._dataset_id = dataset_id
-        self._trial_store = trial_store
-        self._space_options = space_options
-        self._told = told
+        self._journal = journal
+        self._anchors = anchors
+        self._samples = samples
+        self._report = report
         self._running = running
-        self._next = 1
-        self._asked: dict[int, _Asked] = {}
-        self._in_flight: dict[tuple[Any, ...], int] = {}
-        self._early: dict[int, Outcome] = {}
+        self._unreported: deque[tuple[int, list[Report]]] = deque()
+        self._reported = journal.durable
+        self._early: dict[int, Ended] = {}
         """Of an ordered search: trials that have ended before one with a lower number has."""
-        self._exhausted = False
-        self.stopped = False
-        """Whether a callback ended the search early."""
+        self._leave_at: float | None = None
+        self._makes_checkpoints = True
 
-    def run(self) -> int:
+    @property
+    def is_terminated(self) -> bool:
+        """Whether ``terminate`` was called."""
+        return self._leave_at is not None
+
+    def terminate(self, grace: float) -> None:
+        """Called in a signal handler: begin no trial any more, and leave within ``grace`` s."""
+        self._leave_at = time.monotonic() + grace
+        self._execution.wake()
+
+    def lose_worker(self, number: int, begun: bool) -> None:
+        """The trial ``number`` has lost its worker and is run again."""
+        self._state.in_flight[number].lose_worker(begun)
+        self._journal.append(Lost(number, begun))
+
+    def run(self, stopped_at: int | None = None) -> int:
         """Run the search; the number after the last trial, as Hypernets' dispatchers return it.
 
+        It returns early, with trials in flight, when it is terminated; and at once if a callback
+        has ended the search already, after the first ``stopped_at`` events.
+
         Raises:
-            HynError: the cluster or the storage failed; trials told so far are recorded.
+            HynError: the cluster or the storage failed; trials reported so far are recorded.
         """
         from hypernets.core.callbacks import EarlyStoppingError
 
+        if stopped_at is not None:
+            self._reported = stopped_at
+            self._stop()
+            return self._state.following
         try:
-            while self._asking() or self._asked:
-                while self._asking() and self._slots_taken() < self._window:
-                    self._ask()
-                if self._asked:
-                    self._tell(self._following())
+            for number, asked in self._state.in_flight.items():
+                self._begin(number, asked)
+            self._go_on()
         except EarlyStoppingError:
-            self.stopped = True
+            self._stop()
         finally:
             self._execution.cancel()
-        return self._next
+        self.keep_state()
+        return self._state.following
 
-    def _following(self) -> Outcome:
-        """Wait for the outcome to be told next."""
-        self._running(len(self._asked) - len(self._early))
-        if not self._ordered:
-            return self._execution.next()
-        first = next(iter(self._asked))
-        while first not in self._early:
-            outcome = self._execution.next()
-            self._early[outcome.number] = outcome
-            self._running(len(self._asked) - len(self._early))
-        return self._early.pop(first)
+    def _go_on(self) -> None:
+        while True:
+            self._report_durable()
+            while self._is_asking() and self._state.slots_taken < self._order.window:
+                self._ask()
+            if not self._state.in_flight or self._is_leaving():
+                self._settle()
+                if not self._is_asking():
+                    return
+                continue
+            ended = self._following()
+            if ended is not None:
+                self._tell(ended)
+                if self._journal.is_checkpoint_due():
+                    self.keep_state()
 
-    def _asking(self) -> bool:
-        return self._next <= self._max_trials and not self._exhausted
+    def _is_asking(self) -> bool:
+        return self._leave_at is None and self._state.is_asking(self._order.max_trials)
 
-    def _slots_taken(self) -> int:
-        return sum(1 + len(asked.twins) for asked in self._asked.values())
+    def _is_leaving(self) -> bool:
+        return self._leave_at is not None and time.monotonic() >= self._leave_at
+
+    def _following(self) -> Ended | None:
+        """Wait for the trial that is told next to end; None if something else is to be done."""
+        first = next(iter(self._state.in_flight)) if self._order.ordered else None
+        if first in self._early:
+            return self._early.pop(first)
+        self._running(len(self._state.in_flight) - len(self._early))
+        left = None if self._leave_at is None else max(0.0, self._leave_at - time.monotonic())
+        ended = self._execution.next(left)
+        self._journal.check()
+        if ended is None or first is None or ended.outcome.number == first:
+            return ended
+        self._early[ended.outcome.number] = ended
+        return None
 
     def _ask(self) -> None:
-        from hypernets.core.callbacks import EarlyStoppingError
-
-        number = self._next
-        self._next += 1
-        try:
-            sample = self._hyper_model.searcher.sample(space_options=self._space_options)
-            vectors = tuple(sample.vectors)
-            history = self._hyper_model.history
-            known = history.get_trial(sample) if history.is_existed(sample) else None
-        except EarlyStoppingError:
-            self._exhausted = True  # the space has no more; what is in flight still counts
+        number = self._state.spend()
+        sample = self._draw(number)
+        if sample is None:
             return
-        except Exception as error:
-            self._lose(number, error)
-            return
+        vectors = tuple(sample.vectors)
+        known = self._state.known_trial(sample)
+        twin = self._state.twin_of(vectors)
         if known is not None:
-            self._skip_known(number, sample, known)
-        elif vectors in self._in_flight:
-            self._asked[self._in_flight[vectors]].twins.append((number, sample))
+            event = Skipped(number, self._state.place_of(known))
+            self._note(event, [self._state.skip(number, sample, known)])
+        elif twin is not None:
+            self._state.in_flight[twin].twins.append((number, sample))
+            self._note(Twin(number, twin), [])
         elif not self._take_from_store(number, sample):
             self._submit(number, sample, vectors)
 
+    def _draw(self, number: int) -> Any:
+        """A sample; None if the searcher gives none."""
+        from hypernets.core.callbacks import EarlyStoppingError
+
+        try:
+            return self._state.searcher.sample(space_options=self._order.space_options)
+        except EarlyStoppingError:
+            self._state.exhausted = True  # what is in flight still counts
+            self._note(Exhausted(number), [])
+        except Exception as error:
+            failure = failure_of(error)
+            logger.error("Trial %d got no sample: %s", number, failure.summary)
+            self._note(Unsampled(number, failure), [self._state.lose(number, failure)])
+        return None
+
     def _submit(self, number: int, sample: Any, vectors: tuple[Any, ...]) -> None:
-        self._fire("on_trial_begin", sample, number)
-        self._execution.submit(number, sample)
-        self._asked[number] = _Asked(sample, vectors)
-        self._in_flight[vectors] = number
+        pickled = shipping.dumps(sample, f"the sample of trial {number}")
+        known = len(self._state.history.trials)
+        asked = self._state.ask(number, sample, vectors, pickled, known)
+        self._samples[number] = sample
+        self._begin(number, asked)
+        self._journal.append(Asked(number, pickled, known))
+
+    def _begin(self, number: int, asked: InFlight) -> None:
+        self._fire("on_trial_begin", asked.sample, number)
+        self._execution.submit(number, asked)
 
     def _take_from_store(self, number: int, sample: Any) -> bool:
         """Use the result of an earlier search, if the store has it and its model is there."""
-        from hypernets.core.trial import Trial
-
         hit = self._stored(sample)
         if hit is None:
             return False
-        trial = Trial(sample, number, hit.reward, hit.elapsed, hit.model_file, hit.succeeded)
-        trial.memo = dict(hit.memo or {})
-        trial.iteration_scores = dict(hit.iteration_scores or {})
-        improved = self._append(trial)
-        self._update_searcher(sample, hit.reward)
-        self._record_skip(number, sample, "hit_trial_store", hit.reward)
-        self._fire(
-            "on_skip_trial", sample, number, "hit_trial_store", hit.reward, improved, hit.elapsed
-        )
+        pickled, stored = shipping.dumps(sample, f"the sample of trial {number}"), pickled_hit(hit)
+        self._samples[number] = sample
+        report = self._state.take_hit(number, sample, stored)
+        self._note(Stored(number, pickled, stored), [report])
         return True
 
     def _stored(self, sample: Any) -> Any:
         from hypernets.utils import fs
 
-        if self._trial_store is None:
+        if self._order.trial_store is None:
             return None
         try:
-            hit = self._trial_store.get(self._dataset_id, sample)
+            hit = self._order.trial_store.get(self._order.dataset_id, sample)
             return hit if hit and hit.model_file and fs.exists(hit.model_file) else None
         except Exception:  # a store is user's code; the sample can still be trained
             logger.exception("The trial store failed to look a sample up")
             return None
 
     def _store(self, trial: Any) -> None:
-        if self._trial_store is not None:
+        if self._order.trial_store is not None:
             try:
-                self._trial_store.put(self._dataset_id, trial)
+                self._order.trial_store.put(self._order.dataset_id, trial)
             except Exception:
                 logger.exception("The trial store failed to take trial %s", trial.trial_no)
 
-    def _tell(self, outcome: Outcome) -> None:
-        asked = self._asked.pop(outcome.number)
-        del self._in_flight[asked.vectors]
-        trial = self._trial(asked.sample, outcome)
-        self._inform_searcher(trial)
-        improved = self._append(trial)
-        self._told(_row(asked.sample, outcome), outcome.failure)
-        if trial.succeeded:
-            self._fire(
-                "on_trial_end", trial.space_sample, trial.trial_no, trial.reward, improved,
-                trial.elapsed,
-            )  # fmt: skip
-            self._store(trial)
-        else:
-            self._fire("on_trial_error", trial.space_sample, trial.trial_no)
-        for number, sample in asked.twins:
-            self._skip_known(number, sample, trial)
+    def _tell(self, ended: Ended) -> None:
+        reports = self._state.tell(ended.outcome)
+        keep = self._order.keep_random_numbers
+        random_numbers = checkpoint.random_numbers() if keep else None
+        self._note(Told(ended.outcome.number, ended.pickled, random_numbers), reports)
 
-    def _trial(self, sample: Any, outcome: Outcome) -> Any:
-        from hypernets.core.trial import Trial
+    def _note(self, event: Event, reports: list[Report]) -> None:
+        """Journal ``event``; its ``reports`` are for when it is durable."""
+        index = self._journal.append(event)
+        if reports:
+            self._unreported.append((index, reports))
+            if self._order.window == 1:
+                self._settle()
 
-        succeeded = outcome.status == SUCCEEDED
-        trial = Trial(
-            sample,
-            outcome.number,
-            outcome.reward,
-            outcome.elapsed,
-            model_file=outcome.model_file,
-            succeeded=succeeded,
-        )
-        trial.memo = outcome.memo
-        trial.iteration_scores = outcome.iteration_scores
-        if succeeded:
-            trial.context = self._hyper_model.context
-        return trial
+    def _settle(self) -> None:
+        """Wait until everything is durable, and report it."""
+        if self._unreported:
+            self._journal.require(self._unreported[-1][0])
+            self._report_durable()
 
-    def _inform_searcher(self, trial: Any) -> None:
-        """A failed sample counts as the worst one so far, as in process."""
-        if trial.succeeded:
-            self._update_searcher(trial.space_sample, trial.reward)
-            return
-        worst = self._hyper_model.history.get_worst()
-        if worst is not None:
-            self._update_searcher(trial.space_sample, worst.reward)
-
-    def _update_searcher(self, sample: Any, reward: Any) -> None:
+    def _report_durable(self) -> None:
         from hypernets.core.callbacks import EarlyStoppingError
 
+        while self._unreported and self._unreported[0][0] <= self._journal.durable:
+            index, reports = self._unreported.popleft()
+            self._reported = index
+            for position, report in enumerate(reports):
+                try:
+                    self._report(report)
+                    self._call_back(report)
+                except EarlyStoppingError:
+                    # The event counts as a whole; only its callbacks end here.
+                    for later in reports[position + 1 :]:
+                        self._report(later)
+                    raise
+
+    def _call_back(self, report: Report) -> None:
+        sample, number = report.sample, report.row.trial
+        if report.kind == ENDED:
+            trial = report.trial
+            self._fire("on_trial_end", sample, number, trial.reward, report.improved, trial.elapsed)
+            self._store(trial)
+        elif report.kind == ERRED:
+            self._fire("on_trial_error", sample, number)
+        elif report.kind == SKIPPED_OVER:
+            self._fire(
+                "on_skip_trial", sample, number, report.reason, report.reward, report.improved,
+                report.elapsed,
+            )  # fmt: skip
+
+    def _fire(self, event: str, *args: Any) -> None:
+        fire(self._hyper_model, event, *args)
+
+    def _stop(self) -> None:
+        """A callback ends the search: what nobody was told of has not happened."""
+        void = [report for _, reports in self._unreported for report in reports]
+        self._unreported.clear()
+        self._state.take_back(sum(report.trial is not None for report in void))
+        self._state.stopped = True
+        self._journal.require(self._journal.append(Stopped(self._reported)))
+
+    def keep_state(self) -> None:
+        """Put the searcher's state into the journal."""
+        if not self._makes_checkpoints:
+            return
+        began = time.monotonic()
         try:
-            self._hyper_model.searcher.update_result(sample, reward)
+            state = checkpoint.dumps(self._state.searcher, self._anchors, self._samples)
+        except Exception:  # a searcher of the script's own may hold anything
+            logger.debug("The searcher's state cannot be pickled", exc_info=True)
+            self._makes_checkpoints = False  # resuming then draws every sample again
+        else:
+            self._journal.add_checkpoint(state, time.monotonic() - began)
+
+
+def fire(hyper_model: Any, event: str, *args: Any) -> None:
+    """Call ``event`` of each callback; only an EarlyStoppingError comes out of it."""
+    from hypernets.core.callbacks import EarlyStoppingError
+
+    for callback in hyper_model.callbacks:
+        try:
+            getattr(callback, event)(hyper_model, *args)
         except EarlyStoppingError:
             raise
         except Exception:
-            logger.exception("The searcher failed to take a result; the search goes on")
-
-    def _append(self, trial: Any) -> bool:
-        """Into the history; one that raises, as a script's own may, has the trial already."""
-        try:
-            return bool(self._hyper_model.history.append(trial))
-        except Exception:
-            logger.debug("The history failed on trial %s", trial.trial_no, exc_info=True)
-            return False
-
-    def _skip_known(self, number: int, sample: Any, trial: Any) -> None:
-        self._record_skip(number, sample, f"same sample as trial {trial.trial_no}", trial.reward)
-        self._fire(
-            "on_skip_trial", sample, number, "trial_existed", trial.reward, False, trial.elapsed
-        )
-
-    def _record_skip(self, number: int, sample: Any, reason: str, reward: Any) -> None:
-        row = Row(
-            number, SKIPPED, _rewards(reward), None, "", None, None, None, reason,
-            hyperparameters(sample),
-        )  # fmt: skip
-        self._told(row, None)
-
-    def _lose(self, number: int, error: Exception) -> None:
-        """The searcher gave no sample: the number is spent, as in process, and recorded."""
-        failure = failure_of(error)
-        logger.error("Trial %d got no sample: %s", number, failure.summary)
-        row = Row(number, FAILED, (), None, "", None, None, None, failure.summary, {})
-        self._told(row, failure)
-
-    def _fire(self, event: str, *args: Any) -> None:
-        """Call ``event`` of each callback; only an EarlyStoppingError may end the search."""
-        from hypernets.core.callbacks import EarlyStoppingError
-
-        for callback in self._hyper_model.callbacks:
-            try:
-                getattr(callback, event)(self._hyper_model, *args)
-            except EarlyStoppingError:
-                raise
-            except Exception:
-                logger.exception("%s.%s failed", type(callback).__name__, event)
-
-
-def _row(sample: Any, outcome: Outcome) -> Row:
-    return Row(
-        trial=outcome.number,
-        status=outcome.status,
-        rewards=_rewards(outcome.reward) if outcome.status == SUCCEEDED else (),
-        elapsed=outcome.elapsed,
-        worker=outcome.worker,
-        started=outcome.started,
-        ended=outcome.ended,
-        model=outcome.model,
-        detail=outcome.failure.summary if outcome.failure else "",
-        hyperparameters=hyperparameters(sample),
-    )
-
-
-def _rewards(reward: Any) -> tuple[float, ...]:
-    values = reward if isinstance(reward, (list, tuple)) else [reward]
-    return tuple(float(value) for value in values if value is not None)
+            logger.exception("%s.%s failed", type(callback).__name__, event)

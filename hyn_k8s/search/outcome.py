@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
+import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 SUCCEEDED = "succeeded"
@@ -45,6 +47,32 @@ class Outcome:
     memo: dict[str, Any] = field(default_factory=dict)
     iteration_scores: Any = None
     failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An Outcome as it has come to the driver."""
+
+    outcome: Outcome
+    pickled: bytes
+    """What ``read_outcome`` makes the outcome of."""
+
+
+def read_outcome(number: int, pickled: bytes, failed_reward: Any) -> Outcome:
+    """The Outcome in ``pickled``; a failed one, if this process cannot make sense of it."""
+    try:
+        outcome: Outcome = pickle.loads(pickled)
+    except Exception as error:  # a class of the script that only the worker knows
+        return failed_outcome(number, failure_of(error), failed_reward)
+    if outcome.status == FAILED:
+        return replace(outcome, reward=failed_reward)
+    return outcome
+
+
+def failed_outcome(number: int, failure: Failure, failed_reward: Any) -> Outcome:
+    """A trial that came to nothing on its worker, as the driver sees it."""
+    now = time.time()
+    return Outcome(number, FAILED, failed_reward, 0.0, now, now, "unknown", failure=failure)
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -40,6 +40,10 @@ class Progress:
     pruned: int = 0
     skipped: int = 0
     running: int = 0
+    workers_lost: int = 0
+    """How often a worker was lost under a trial, which was then run again; no trial's failure."""
+    resumed: int = 0
+    """How many of the trials done an earlier driver did."""
     best: Best | None = None
     last_error: str | None = None
     """One line about the trial that failed last."""
@@ -53,9 +57,9 @@ class Progress:
         return self.succeeded + self.failed + self.pruned + self.skipped
 
     def rate(self, now: float) -> float | None:
-        """Trials done per second since the search began; None before the first."""
-        elapsed = (self.ended or now) - self.begun
-        return self.done / elapsed if self.done and elapsed > 0 else None
+        """Trials done per second since this driver began; None before the first."""
+        elapsed, done = (self.ended or now) - self.begun, self.done - self.resumed
+        return done / elapsed if done and elapsed > 0 else None
 
     def eta_seconds(self, now: float) -> float | None:
         """Seconds until ``total`` trials are done, at the rate so far; None before the first."""
@@ -65,6 +69,10 @@ class Progress:
     def with_running(self, running: int) -> Progress:
         """The same with ``running`` trials in flight."""
         return replace(self, running=running)
+
+    def with_worker_lost(self) -> Progress:
+        """The same with another worker lost under a trial."""
+        return replace(self, workers_lost=self.workers_lost + 1)
 
     def with_trial(
         self, number: int, status: str, rewards: Sequence[float] | None, error: str | None = None
@@ -96,6 +104,8 @@ def progress_line(progress: Progress, now: float) -> str:
     parts.append(f"{progress.running} running")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
+    if progress.workers_lost:
+        parts.append(workers_lost_text(progress.workers_lost))
     parts.append(f"best {best_text(progress)}")
     rate = progress.rate(now)
     if rate is not None:
@@ -110,6 +120,11 @@ def best_text(progress: Progress) -> str:
     """The best first reward and its trial, or a dash."""
     best = progress.best
     return "–" if best is None else f"{progress.reward} {best.rewards[0]:.5g} (trial {best.trial})"
+
+
+def workers_lost_text(lost: int) -> str:
+    """How many workers were lost, in words."""
+    return f"{lost} worker{'' if lost == 1 else 's'} lost"
 
 
 def rate_text(rate: float) -> str:

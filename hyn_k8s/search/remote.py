@@ -1,8 +1,8 @@
 """A trial as a Dask task: what it is given, and what leaves the worker, is bytes.
 
 The hyper model and the data are loaded afresh for each trial, so that none sees what another one
-did to them. While it runs, a trial says two things to the driver: that it has begun, and that it
-waits for the hyper model's context.
+did to them. While it runs, a trial says two things to the driver: that it has begun and where, and
+that it waits for the hyper model's context.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known) ->
             pickled: bytes = cloudpickle.dumps(outcome)
             return pickled
         except Exception as error:
-            return pickle.dumps(_unsendable(outcome, error))
+            return pickle.dumps(unsendable(outcome, error))
 
 
 def _materials(search: SearchTask, here: Site, known: Known, worker: Any) -> Materials:
@@ -68,8 +68,8 @@ def _materials(search: SearchTask, here: Site, known: Known, worker: Any) -> Mat
     return Materials(hyper_model, tuple(arguments), fit_kwargs)
 
 
-def _unsendable(outcome: Outcome, error: Exception) -> Outcome:
-    """``outcome`` as a failed one that can be pickled."""
+def unsendable(outcome: Outcome, error: Exception) -> Outcome:
+    """``outcome``, which ``error`` says cannot be pickled, as a failed one that can."""
     failure = failure_of(error)
     summary = f"its result cannot be sent to the driver: {failure.summary}"
     return dataclasses.replace(
@@ -96,7 +96,7 @@ def _announced(worker: Any, topic: str) -> Iterator[None]:
 
     def announce() -> None:
         if not ended.is_set():
-            worker.log_event(topic, {"started": task})
+            worker.log_event(topic, {"started": task, "worker": worker.address})
 
     loop = worker.loop
     loop.add_callback(loop.call_later, ANNOUNCE_AFTER_SECONDS, announce)

@@ -13,7 +13,6 @@ import dataclasses
 import datetime
 import io
 import json
-import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -140,8 +139,11 @@ class Recorder:
                 "hyperparameters": {k: plain(v) for k, v in best.hyperparameters.items()},
             },
             "pareto": list(pareto),
+            "workers_lost": progress.workers_lost,
             "last_error": progress.last_error,
-            "started": timestamp(progress.begun),
+            "started": timestamp(
+                min([progress.begun, *(r.started for r in self._rows if r.started)])
+            ),
             "ended": timestamp(progress.ended) if progress.ended else None,
         }
 
@@ -231,9 +233,9 @@ def read_summaries(storage: Storage, run: str) -> list[dict[str, Any]]:
         known = ", ".join(list_runs(storage)[-5:]) or "none"
         raise RunError(run, f"it is not on {storage.url}; the latest there: {known}")
     summaries = []
-    for ordinal in _ordinals(storage, run):
+    for paths in _searches(storage, run):
         try:
-            summaries.append(json.loads(storage.read(RunPaths(run).search(ordinal).summary)))
+            summaries.append(json.loads(storage.read(paths.summary)))
         except FileNotFoundError:
             continue  # it has begun and written nothing yet
     if not summaries:
@@ -243,7 +245,7 @@ def read_summaries(storage: Storage, run: str) -> list[dict[str, Any]]:
 
 def read_trials(storage: Storage, run: str, search: str) -> list[dict[str, str]]:
     """The rows of a search's trials.csv, as text."""
-    text = storage.read(RunPaths(run).search(_ordinal(search)).trials).decode()
+    text = storage.read(_paths(run, search).trials).decode()
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -261,7 +263,7 @@ def last_search(storage: Storage, run: str) -> SearchPaths:
     Raises:
         RunError: there is no such run, or none of its searches has written anything.
     """
-    return RunPaths(run).search(_ordinal(read_summaries(storage, run)[-1]["search"]))
+    return _paths(run, read_summaries(storage, run)[-1]["search"])
 
 
 def best_model(storage: Storage, run: str, trial: int | None = None) -> str:
@@ -283,10 +285,14 @@ def best_model(storage: Storage, run: str, trial: int | None = None) -> str:
     return row["model"]
 
 
-def _ordinals(storage: Storage, run: str) -> list[int]:
-    names = [name for name in storage.list(run) if re.fullmatch(r"search-[0-9]+", name)]
-    return sorted(_ordinal(name) for name in names)
+def _searches(storage: Storage, run: str) -> list[SearchPaths]:
+    """The searches of ``run`` in their order, each as it was begun last."""
+    found = [RunPaths(run).search_named(name) for name in storage.list(run)]
+    every = sorted((p for p in found if p), key=lambda p: (p.ordinal, p.generation))
+    return list({paths.ordinal: paths for paths in every}.values())
 
 
-def _ordinal(search: str) -> int:
-    return int(search.removeprefix("search-"))
+def _paths(run: str, search: str) -> SearchPaths:
+    paths = RunPaths(run).search_named(search)
+    assert paths is not None, search
+    return paths

@@ -59,10 +59,11 @@ def run_script(
     ``ended`` is called with the session and the script's exit code when the script is over,
     before the cluster is closed.
     The code is the script's own, except that a search without one succeeded trial, or an error of
-    ours that an experiment swallowed, makes it 1, and Ctrl-C 130.
+    ours that an experiment swallowed, makes it 1, Ctrl-C 130, and what lets the run be continued
+    later 75.
 
     Raises:
-        StorageError, RunError: found before the script was started.
+        StorageError: found before the script was started.
     """
     global _running
     sys.argv = [script, *arguments]
@@ -71,13 +72,17 @@ def run_script(
     _running = True
     try:
         exit_code = _run(code, session)
+        session.script_failed |= exit_code != ExitCode.OK
         ended(session, exit_code)
     finally:
         _running = False
         session.close()
     for error in session.errors:
         print(f"Error: {error}", file=sys.stderr)
-    return exit_code or (ExitCode.FAILED if session.errors else ExitCode.OK)
+    if exit_code in (ExitCode.OK, ExitCode.FAILED) and session.errors:
+        later = any(error.retry for error in session.errors) and session.unfinished
+        return ExitCode.LATER if later else ExitCode.FAILED
+    return exit_code
 
 
 def _run(code: types.CodeType, session: Session) -> int:

@@ -3,34 +3,37 @@
 Hypernets is steered by the process as a whole (one ``fs``, one place that names the dispatcher),
 and experiments deep-copy hyper models with their dispatchers, so what lasts longer than one
 search cannot live in a dispatcher. It lives here, in the one session a process may have at a
-time. The run's directory is claimed when its first search begins: a script that fails before
-leaves nothing behind.
+time. Which run it is is decided when the first search begins: a script that fails before leaves
+nothing behind. The run is driven, and anything of it written, from the first search on that has
+something left to do.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import datetime
-import json
 import os
 import sys
 import threading
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from hyn_k8s.contract import RunPaths, SearchPaths
-from hyn_k8s.errors import HynError, RunError
-from hyn_k8s.search import binding, compat, shipping, site
+from hyn_k8s.errors import HynError, SchedulerError, SearchError
+from hyn_k8s.search import binding, compat, lease, runs, shipping, site
 from hyn_k8s.search.bucket import ensure_bucket
-from hyn_k8s.search.cluster import Cluster
+from hyn_k8s.search.cluster import Cluster, live_client
+from hyn_k8s.search.identity import Identity
+from hyn_k8s.search.lease import Lease
+from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.reporting import LineReporter, Reporter
-from hyn_k8s.search.results import FORMAT_VERSION, read_manifest
+from hyn_k8s.search.results import read_manifest
+from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.seeding import seed_process
 from hyn_k8s.search.settings import Backend, Settings
 from hyn_k8s.search.storage import S3Storage, Storage, open_storage
 
-_MAX_STEM = 50
 _current: Session | None = None
 
 
@@ -50,14 +53,11 @@ def start_session(
 
     Raises:
         StorageError: the storage cannot be reached or written.
-        RunError: the settings name a run that is there already.
     """
     global _current
     if _current is not None:
         _current.close()
     storage = open_usable_storage(settings)
-    if settings.run is not None and read_manifest(storage, settings.run) is not None:
-        raise _taken(settings.run)
     stem = stem or default_stem(shipping.script_name())
     reporter = reporter or LineReporter(_write_line)
     reporter.tell(f"{stem}: {_where(settings)}; results go to {storage.url}")
@@ -96,19 +96,32 @@ class Session:
 
     def __init__(self, settings: Settings, storage: Storage, stem: str, reporter: Reporter) -> None:
         self.settings = settings
-        self.storage = storage
+        self.storage: Storage = PatientStorage(storage, reporter.tell)
         self.reporter = reporter
         self.run: str | None = None
         """The run's name, once a search has begun."""
         self.errors: list[HynError] = []
         """What nobody else tells: searches without a success, and what an experiment swallowed."""
-        self._stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in stem)[:_MAX_STEM]
+        self.unfinished: set[SearchPaths] = set()
+        """The searches in which a later call has something left to do."""
+        self.is_taken = False
+        """Whether another driver has taken the run over: then nothing of it is written here."""
+        self.script_failed = False
+        """Whether the script ended with an error of its own."""
+        self._impatient = storage
+        self._stem = runs.clean_stem(stem)
+        self._script = runs.read_script()
         self._searches = 0
         self._hyper_models: dict[SearchPaths, Any] = {}
         self._pipelines: dict[SearchPaths, Any] = {}
+        self._paths: SearchPaths | None = None
         self._cluster: Cluster | None = None
         self._lock = threading.RLock()  # a script may search in several threads
         self._manifest: dict[str, Any] = {}
+        self._is_new = False
+        self._lease: Lease | None = None
+        self._earlier_keys: list[str] = []
+        self._on_lost: list[Callable[[HynError], None]] = []
         self._inline_key = f"inline-{uuid.uuid4().hex}"
 
     @property
@@ -116,21 +129,69 @@ class Session:
         """Whether trials run in this process."""
         return self.settings.backend is Backend.STANDALONE
 
-    def begin_search(self) -> SearchPaths:
-        """The paths of the next search; the first one claims the run's name."""
+    def begin_search(self, identity: Identity) -> Begun:
+        """The next search, where it is or where it begins; the first one decides on the run.
+
+        Raises:
+            RunError: the named run has another search there.
+        """
         with self._lock:
             if self.run is None:
-                self.run = self._claim()
+                self._choose_run(identity)
+            begun = runs.open_search(
+                self.storage,
+                self._manifest,
+                self._searches + 1,
+                identity,
+                self._script,
+                self.settings.restart,
+                self.reporter.tell,
+            )
             self._searches += 1
-            return RunPaths(self.run).search(self._searches)
+            self._paths = begun.paths
+            self.unfinished.add(begun.paths)
+            return begun
 
-    def forget_search(self, paths: SearchPaths) -> None:
-        """Take back the latest ``begin_search``: nothing of it, and of a run without any, stays."""
-        self._searches -= 1
-        first = self._searches == 0
-        self.storage.delete(paths.run if first else paths.directory)
-        if first:
-            self.run = None
+    def forget_search(self, begun: Begun) -> None:
+        """Take back a ``begin_search``: nothing of it, and of a new run without any, stays."""
+        with self._lock:
+            self._searches -= 1
+            self.unfinished.discard(begun.paths)
+            first = self._searches == 0
+            if first:
+                self._let_go(abandoned=True)
+                self.run = None
+            if begun.new and not self.is_taken:
+                whole = first and self._is_new
+                self.storage.delete(begun.paths.run if whole else begun.paths.directory)
+
+    def drive(self) -> Lease:
+        """Become the run's driver, if this process is not yet; the hold it has on the run.
+
+        Raises:
+            RunTakenError: another driver is alive and holds it.
+        """
+        assert self.run is not None, "a search has begun"
+        with self._lock:
+            if self._lease is None:
+                self._lease = lease.claim(
+                    self.storage, self.run, self.reporter.tell, self._lose_run
+                )
+                claims = lease.read_claims(self.storage, self.run)
+                self._earlier_keys = [claim.key for claim in claims[:-1]]
+                changed = {"script": self._script, "ended": None}
+                if {**self._manifest, **changed} != self._manifest:
+                    self._manifest.update(changed)
+                    self._write_manifest()
+            return self._lease
+
+    def when_lost(self, call: Callable[[HynError], None]) -> None:
+        """Call ``call``, in another thread, when this driver loses its hold on the run."""
+        self._on_lost.append(call)
+
+    def _lose_run(self, error: HynError) -> None:
+        for call in self._on_lost:
+            call(error)
 
     def keep_hyper_model(self, paths: SearchPaths, hyper_model: Any) -> None:
         """Remember the stripped hyper model of a search, for loading its models in this process."""
@@ -142,29 +203,62 @@ class Session:
 
     def keep_pipeline(self, pipeline: Any) -> None:
         """Write what an experiment ended in beside the latest search; nothing before the first."""
-        if self.run is None:
+        if self._paths is None:
             return
-        paths = RunPaths(self.run).search(self._searches)
+        paths = self._paths
+        self._pipelines[paths] = pipeline
+        kept = paths.pipeline.rpartition("/")[2] in self.storage.list(paths.directory)
+        if kept and self._lease is None:
+            return  # of a finished run, which stays as it is
         try:
+            self.drive()
             self.storage.write(paths.pipeline, shipping.dumps(pipeline, "the pipeline"))
         except HynError as error:
             self.reporter.tell(f"The experiment's pipeline is not kept. {error}")
-        self._pipelines[paths] = pipeline
 
     def pipeline(self, paths: SearchPaths) -> Any:
         """What an experiment of this session ended in at that search, None where none did."""
         return self._pipelines.get(paths)
 
     def cluster(self) -> Cluster:
-        """The Dask cluster for the next search: the one in use, unless the script made another."""
+        """The Dask cluster for the next search: the one in use, unless the script made another.
+
+        Raises:
+            SchedulerError: no scheduler answers.
+            WorkerError: a worker does not fit the run.
+        """
         assert self.run is not None, "a search has begun"
         with self._lock:
             if self._cluster is not None and not self._cluster.serves():
-                self._cluster.close()
-                self._cluster = None
+                self._close_cluster()
             if self._cluster is None:
-                self._cluster = Cluster(self.settings, self.storage, self.run, self.reporter.tell)
+                held = self.drive()
+                self._cluster = Cluster(
+                    self.settings,
+                    self.storage,
+                    self.run,
+                    held.key,
+                    self._earlier_keys,
+                    self.reporter.tell,
+                )
             return self._cluster
+
+    def cluster_again(self) -> Cluster:
+        """The cluster whose scheduler went away, once it is back or has been replaced.
+
+        Raises:
+            SchedulerError: it is not back yet.
+        """
+        with self._lock:
+            if self._cluster is not None and self._cluster.is_users and live_client() is None:
+                raise SchedulerError(self._cluster.address, "the script's client has lost it")
+            self._close_cluster()
+            return self.cluster()
+
+    def _close_cluster(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
+            self._cluster = None
 
     def join_inline(self) -> str:
         """Let this very process run trials; the key of its site."""
@@ -172,63 +266,64 @@ class Session:
         return self._inline_key
 
     def close(self) -> None:
-        """Close the cluster and mark the run as ended; the second call does nothing."""
+        """Close the cluster and let the run go; the second call does nothing."""
         global _current
-        if self._cluster is not None:
-            self._cluster.close()
-            self._cluster = None
+        self._close_cluster()
         site.leave(self._inline_key)
         if self.settings.seed is not None:
             seed_process(None)
         atexit.unregister(self.close)
-        if self.run is not None and self._manifest.get("ended") is None:
-            self._manifest["ended"] = _now()
-            with contextlib.suppress(Exception):  # the storage may be what ended the run
-                self.storage.delete(RunPaths(self.run).proof)
-                self._write_manifest(self.run)
+        self._let_go(abandoned=self.is_taken)
         self.reporter.close()
         if _current is self:
             _current = None
 
-    def _claim(self) -> str:
-        """Create the run's manifest under the user's name, or under the stem's next number."""
-        self._manifest = {
-            "version": FORMAT_VERSION,
-            "stem": self._stem,
-            "started": _now(),
-            "ended": None,
-        }
-        named = self.settings.run
-        taken = [] if named else self.storage.list("")
-        number = 1 + max((_number(name, self._stem) for name in taken), default=0)
-        while True:
-            run = named or f"{self._stem}-{number}"
+    def _let_go(self, abandoned: bool) -> None:
+        """Stop driving the run; if it is not ``abandoned`` say so on the storage."""
+        held, self._lease = self._lease, None
+        if held is None:
+            return
+        if abandoned:
+            held.abandon()
+            return
+        storage = self._impatient
+        with contextlib.suppress(HynError):  # the storage may be what ended the run
+            storage.delete(RunPaths(self.run or "").proof)
+            if not self._is_left_unfinished():
+                self._manifest["ended"] = runs.now()
+                storage.write(RunPaths(self.run or "").manifest, runs.encode(self._manifest))
+            held.release(storage)
+
+    def _is_left_unfinished(self) -> bool:
+        """Whether a later call of the same script has something left to do."""
+        swallowed = any(not isinstance(error, SearchError) for error in self.errors)
+        # An uncaught exception of a script, when Python itself runs it, is known by this only.
+        script = getattr(sys.modules.get("__main__"), "__file__", None) is not None
+        raised = script and getattr(sys, "last_type", None) is not None
+        return bool(self.unfinished) or self.script_failed or swallowed or raised
+
+    def _choose_run(self, identity: Identity) -> None:
+        """Find the run to be continued, or begin one."""
+        named, found = self.settings.run, None
+        if named is not None:
+            found = read_manifest(self.storage, named)
+        elif not self.settings.restart:
+            found = runs.find_unfinished(
+                self.storage, self._stem, self._script, identity, self.reporter.tell
+            )
+        if found is None:
             try:
-                document = json.dumps({"run": run, **self._manifest}, indent=2)
-                self.storage.create(RunPaths(run).manifest, document.encode())
-                return run
-            except FileExistsError:
-                if named:
-                    raise _taken(named) from None
-                number += 1
+                found = runs.create_run(self.storage, named, self._stem, self._script)
+                self._is_new = True
+            except FileExistsError:  # another driver of this name was faster
+                found = read_manifest(self.storage, named or "")
+        assert found is not None
+        self._manifest = found
+        self.run = str(found["run"])
 
-    def _write_manifest(self, run: str) -> None:
-        document = json.dumps({"run": run, **self._manifest}, indent=2)
-        self.storage.write(RunPaths(run).manifest, document.encode())
-
-
-def _taken(run: str) -> RunError:
-    return RunError(run, "there is one of this name already; choose another, or delete it first")
-
-
-def _number(name: str, stem: str) -> int:
-    """The number of a run of ``stem``, 0 for any other name."""
-    digits = name.removeprefix(f"{stem}-")
-    return int(digits) if name != digits and digits.isdecimal() else 0
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+    def _write_manifest(self) -> None:
+        path = RunPaths(self._manifest["run"]).manifest
+        self.storage.write(path, runs.encode(self._manifest))
 
 
 def default_stem(script: str) -> str:

@@ -88,10 +88,17 @@ class Settings:
     """The run's name when the user gave one."""
     trial_attempts: int
     """Workers that may be lost under one trial before it counts as failed, at least 1."""
+    trial_timeout: float | None
+    """Seconds a trial may run on a worker, above 0; None lets it run as long as it takes."""
+    grace: float
+    """Seconds that running trials may go on after SIGTERM, 0 or more."""
     ordered: bool
     """Whether the searcher is told in the order of the trials."""
     seed: int | None
     """What random numbers begin with, 0 to MOST_SEED; None leaves them to the script."""
+    restart: bool = False
+    """Whether to begin anew where an unfinished run could be continued; a flag, no variable, since
+    whoever starts a process again with the same environment wants it to go on."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], cwd: str) -> Settings:
@@ -109,6 +116,8 @@ class Settings:
             storage=_storage(environ, cwd),
             run=_run(_value(environ, contract.RUN_ID)),
             trial_attempts=_positive(environ, contract.TRIAL_ATTEMPTS, 5),
+            trial_timeout=_seconds(environ, contract.TRIAL_TIMEOUT, None, least=0.001),
+            grace=_seconds(environ, contract.GRACE, 20.0, least=0.0) or 0.0,
             ordered=_switch(environ, contract.ORDERED),
             seed=_seed(_value(environ, contract.SEED)),
         )
@@ -182,6 +191,17 @@ def _positive(environ: Mapping[str, str], variable: Variable, default: int) -> i
     if not re.fullmatch(r"[0-9]+", value) or int(value) < 1:
         raise _refused(variable, repr(value))
     return int(value)
+
+
+def _seconds(
+    environ: Mapping[str, str], variable: Variable, default: float | None, least: float
+) -> float | None:
+    value = _value(environ, variable)
+    if value is None:
+        return default
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) or float(value) < least:
+        raise _refused(variable, repr(value))
+    return float(value)
 
 
 def _switch(environ: Mapping[str, str], variable: Variable) -> bool:

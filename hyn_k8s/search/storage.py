@@ -18,7 +18,7 @@ import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -39,6 +39,9 @@ REMEDIES = {
 }
 """What a failing file system means for a user, by errno."""
 
+
+_LASTING = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+"""What nobody but the user mends; anything else may pass: space is freed, a mount comes back."""
 
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 """How file systems without hard links (SMB shares are some) refuse to make one."""
@@ -63,6 +66,10 @@ class Storage(abc.ABC):
     def read(self, path: str) -> bytes:
         """The bytes at ``path``; FileNotFoundError when there are none."""
 
+    def read_all(self, paths: Sequence[str]) -> list[bytes]:
+        """The bytes at each of ``paths``; FileNotFoundError when one is absent."""
+        return [self.read(path) for path in paths]
+
     @abc.abstractmethod
     def write(self, path: str, data: bytes) -> None:
         """Put ``data`` at ``path``, whole or not at all, replacing what was there."""
@@ -78,6 +85,11 @@ class Storage(abc.ABC):
     @abc.abstractmethod
     def delete(self, path: str) -> None:
         """Remove the file or the whole directory at ``path``; an absent one is fine."""
+
+    def delete_all(self, paths: Sequence[str]) -> None:
+        """Remove the file at each of ``paths``; absent ones are fine."""
+        for path in paths:
+            self.delete(path)
 
     @abc.abstractmethod
     def make_directory(self, path: str) -> None:
@@ -172,7 +184,8 @@ def file_error(url: str, error: OSError) -> StorageError:
     """What an OSError of a file system means to a user of the storage at ``url``."""
     remedy = REMEDIES.get(error.errno or 0, "")
     reason = error.strerror or type(error).__name__
-    return StorageError(url, f"{reason}: {remedy}" if remedy else reason)
+    problem = f"{reason}: {remedy}" if remedy else reason
+    return StorageError(url, problem, error.errno in _LASTING)
 
 
 class S3Storage(Storage):
@@ -198,6 +211,15 @@ class S3Storage(Storage):
         with self._explained():
             return cast(bytes, self._fs.cat_file(self.rooted(path)))
 
+    def read_all(self, paths: Sequence[str]) -> list[bytes]:
+        """All at once: one after the other, each would cost a round trip."""
+        if not paths:
+            return []
+        with self._explained():
+            rooted = [self.rooted(path) for path in paths]
+            found = self._fs.cat(rooted)
+            return [found[name] for name in rooted]
+
     def write(self, path: str, data: bytes) -> None:
         with self._explained():
             self._fs.pipe_file(self.rooted(path), data)
@@ -216,6 +238,12 @@ class S3Storage(Storage):
         with self._explained(), contextlib.suppress(FileNotFoundError):
             self._fs.rm(self.rooted(path), recursive=True)
 
+    def delete_all(self, paths: Sequence[str]) -> None:
+        """A thousand in a request."""
+        with self._explained(), contextlib.suppress(FileNotFoundError):
+            if paths:
+                self._fs.rm([self.rooted(path) for path in paths])
+
     def make_directory(self, path: str) -> None:
         """Nothing to do: S3 has no directories."""
 
@@ -231,12 +259,12 @@ class S3Storage(Storage):
             code = s3_code(error)
             if code == "PreconditionFailed":
                 raise FileExistsError(code) from error
-            raise StorageError(self.url, s3_problem(code)) from error
+            raise StorageError(self.url, s3_problem(code), code in _LASTING_CODES) from error
         except TypeError as error:
             # s3fs connects at the first request, and only then looks at its options; the
             # message has the option's name, which is all that may be told of them.
             problem = f"s3fs refuses {contract.STORAGE_OPTIONS.name}: {error}"
-            raise StorageError(self.url, problem) from None
+            raise StorageError(self.url, problem, True) from None
 
 
 def s3_filesystem(settings: StorageSettings) -> Any:
@@ -257,12 +285,17 @@ def s3_code(error: Exception) -> str:
     return code or type(cause).__name__
 
 
+_REJECTED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
+_DENIED = ("AccessDenied", "403", "Forbidden")
+_LASTING_CODES = {*_REJECTED, *_DENIED, "NoCredentialsError", "NoSuchBucket"}
+
+
 def s3_problem(code: str) -> str:
     """What an S3 error code, or the name of a client's error, means to a user."""
     keys = f"{contract.STORAGE_ACCESS_KEY.name} and {contract.STORAGE_SECRET_KEY.name}"
-    if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"):
+    if code in _REJECTED:
         return f"the credentials were rejected ({code}); check {keys}"
-    if code in ("AccessDenied", "403", "Forbidden"):
+    if code in _DENIED:
         return f"access was denied ({code}); check {keys} and what they may do with the bucket"
     if code == "NoCredentialsError":
         return f"no credentials were found; set {keys}"

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import stamina
+from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from hyn_k8s.contract import RunPaths
@@ -110,8 +111,11 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
             worker.log_event(self.name, {"joined": name})
 
     def teardown(self, worker: Worker) -> None:
-        """Forget the run and its credentials."""
+        """Forget the run and its credentials; a worker that is closed says so while it can."""
         site.leave(self._key)
+        if worker.status is Status.closing:
+            mine = [key for key in worker.state.tasks if str(key).startswith(self._key)]
+            worker.log_event(self.name, {"leaving": mine})
 
     def _join(self, name: str) -> None:
         problem = mismatch(self._versions, versions())

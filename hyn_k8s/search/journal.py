@@ -1,0 +1,307 @@
+"""The journal of a search on the run's storage: written behind the loop's back, read to resume.
+
+The loop appends events and goes on; a thread writes whatever has gathered as one segment, and
+while that write takes its time (a sync on a disk, 50 ms on S3) the next events gather. So a slow
+storage makes longer segments, not a slower search. ``durable`` says how many events can no longer
+be lost; only those are shown to anybody.
+
+Before and after each segment the driver makes sure that it still drives the run (``lease``): one
+that was overtaken reports nothing any more. Now and then the thread joins its segments in a part
+and puts the searcher's state beside it, so that resuming reads few files and repeats little.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hyn_k8s.contract import SearchPaths
+from hyn_k8s.errors import HynError, StorageError
+from hyn_k8s.search.events import (
+    Event,
+    Place,
+    Segment,
+    Told,
+    chain,
+    decode,
+    encode,
+    files_to_read,
+    join,
+)
+from hyn_k8s.search.lease import Lease
+from hyn_k8s.search.patience import PATIENCE_SECONDS
+from hyn_k8s.search.site import Blob
+from hyn_k8s.search.storage import Storage
+
+LARGE_RESULT = 256 * 1024
+"""From how many bytes a result gets a file of its own; out-of-fold predictions have millions."""
+
+CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SHARE = 0.02
+"""The least time between two checkpoints, in seconds and as a part of the search's time so far,
+which keeps the number of parts small however long a search runs."""
+
+_WAIT_SECONDS = 2 * PATIENCE_SECONDS
+"""How long to wait for the thread, which itself gives up on a storage that is away too long."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a search's journal holds."""
+
+    events: tuple[Event, ...] = ()
+    end: Place | None = None
+    elapsed: float = 0.0
+    """Seconds for which drivers ran the search."""
+    loose: tuple[Segment, ...] = ()
+    """The segments that are in no part yet."""
+    state: bytes | None = None
+    """The latest checkpoint, and"""
+    position: int = 0
+    """after how many events it was made."""
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    position: int
+    state: bytes
+
+
+class Journal:
+    """The writing side: one search's events from where ``past`` ends.
+
+    ``wake`` is called in the journal's thread when more events are durable, or none can be.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        paths: SearchPaths,
+        lease: Lease,
+        past: Past,
+        wake: Callable[[], None],
+    ) -> None:
+        self._storage = storage
+        self._paths = paths
+        self._lease = lease
+        self._follows = past.end
+        self._number = 0
+        self._loose = list(past.loose)
+        self._begun = time.monotonic() - past.elapsed
+        self._appended = len(past.events)
+        self.durable = len(past.events)
+        """How many events can no longer be lost."""
+        self.error: HynError | None = None
+        """Why no more events can become durable."""
+        self._wake = wake
+        self._checkpoint_at = time.monotonic()
+        self._pause = CHECKPOINT_SECONDS
+        self._queue: queue.SimpleQueue[Event | _Checkpoint | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds for which drivers have run the search, this one included."""
+        return time.monotonic() - self._begun
+
+    def append(self, event: Event) -> int:
+        """Take ``event``; it is durable once ``durable`` has reached the number returned."""
+        self._appended += 1
+        self._queue.put(event)
+        return self._appended
+
+    def require(self, count: int) -> None:
+        """Wait until the first ``count`` events are durable.
+
+        Raises:
+            RunTakenError: another driver has taken the run over.
+            StorageError: the storage was away for too long.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self.durable >= count or self.error is not None, _WAIT_SECONDS
+            )
+            self.check()
+            if self.durable < count:
+                problem = f"it did not answer within {_WAIT_SECONDS:.0f} s"
+                raise StorageError(self._storage.url, problem)
+
+    def check(self) -> None:
+        """Raise what keeps the journal from being written, if anything does."""
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+
+    def is_checkpoint_due(self) -> bool:
+        """Whether it is time to give ``add_checkpoint`` the searcher's state."""
+        return time.monotonic() - self._checkpoint_at >= self._pause
+
+    def add_checkpoint(self, state: bytes, cost: float) -> None:
+        """Keep ``state``, which the searcher has after all events appended so far.
+
+        It took ``cost`` seconds to make, which decides with the search's age when the next is due.
+        """
+        share = max(self.elapsed * CHECKPOINT_SHARE, cost / CHECKPOINT_SHARE)
+        self._pause = max(CHECKPOINT_SECONDS, share)
+        self._checkpoint_at = time.monotonic()
+        self._queue.put(_Checkpoint(self._appended, state))
+
+    def close(self) -> None:
+        """Write what has gathered and stop; the second call does nothing."""
+        self._queue.put(None)
+        self._thread.join(_WAIT_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            while self._write_next():
+                pass
+        except HynError as error:
+            self.fail(error)
+        except Exception as error:  # whatever it is, nobody must wait for this thread for ever
+            text = f"the journal cannot be written ({type(error).__name__}: {error})"
+            self.fail(StorageError(self._storage.url, text))
+
+    def _write_next(self) -> bool:
+        """Write what has gathered, as one segment, with the checkpoint that ends it."""
+        item = self._queue.get()
+        events: list[Event] = []
+        while item is not None and not isinstance(item, _Checkpoint):
+            events.append(item)
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+        if events:
+            self._write_segment(events)
+        if isinstance(item, _Checkpoint):
+            self._write_checkpoint(item)
+        return item is not None
+
+    def _write_segment(self, events: list[Event]) -> None:
+        self._lease.require()
+        self._number += 1
+        place = Place(self._lease.epoch, self._number)
+        follows = self._follows if self._number == 1 else None
+        kept = tuple(self._without_large_result(event) for event in events)
+        segment = Segment(place, follows, self.elapsed, kept)
+        self._storage.write(self._paths.segment(*place), encode(segment))
+        self._lease.require()
+        self._loose.append(segment)
+        with self._changed:
+            self.durable += len(events)
+            self._changed.notify_all()
+        self._wake()
+
+    def _without_large_result(self, event: Event) -> Event:
+        if not isinstance(event, Told) or not isinstance(event.result, bytes):
+            return event
+        if len(event.result) < LARGE_RESULT:
+            return event
+        sha256 = hashlib.sha256(event.result).hexdigest()
+        path = self._paths.result(event.number, sha256[:12])
+        self._storage.write(path, event.result)
+        return event._replace(result=Blob(path, len(event.result), sha256))
+
+    def _write_checkpoint(self, checkpoint: _Checkpoint) -> None:
+        """Put the state on the storage, join the segments before it, and remove what they replace.
+
+        Anything of it may be missing after a crash: the segments alone are enough.
+        """
+        self._lease.require()
+        path = self._paths.checkpoint(self._lease.epoch, checkpoint.position)
+        self._storage.write(path, checkpoint.state)
+        redundant = []
+        for epoch in sorted({segment.place.epoch for segment in self._loose}):
+            segments = [each for each in self._loose if each.place.epoch == epoch]
+            if len(segments) > 1:
+                first, last = segments[0].place.number, segments[-1].place.number
+                self._storage.write(self._paths.part(epoch, first, last), join(segments))
+                redundant += [self._paths.segment(*each.place) for each in segments]
+        self._loose.clear()
+        written = path.rpartition("/")[2]
+        for name in self._storage.list(self._paths.journal):
+            if name.endswith(".state") and name < written:
+                redundant.append(f"{self._paths.journal}/{name}")
+        self._storage.delete_all(redundant)
+
+    def fail(self, error: HynError) -> None:
+        """Nothing becomes durable any more, because of ``error``; the first one counts."""
+        with self._changed:
+            self.error = self.error or error
+            self._changed.notify_all()
+        self._wake()
+
+
+class _Changed(Exception):
+    """A file that was listed is gone: its driver joined it with others."""
+
+
+def read_past(storage: Storage, paths: SearchPaths) -> Past:
+    """What the journal of a search holds; nothing of a search that has none.
+
+    Raises:
+        RunError: it is damaged, or of a later version.
+        StorageError: it cannot be read.
+    """
+    for _ in range(10):
+        try:
+            return _read_past(storage, paths)
+        except FileNotFoundError:
+            continue  # its driver is alive and has joined segments meanwhile
+    raise StorageError(storage.url, f"{paths.journal} changes faster than it can be read")
+
+
+def _read_past(storage: Storage, paths: SearchPaths) -> Past:
+    names = storage.list(paths.journal)
+    files = files_to_read(names)
+    contents = storage.read_all([f"{paths.journal}/{file.name}" for file in files])
+    found: dict[Place, Segment] = {}
+    joined: set[Place] = set()
+    for file, data in zip(files, contents, strict=True):
+        for segment in decode(paths.run, data):
+            found[segment.place] = segment
+            if file.name.endswith(".part"):
+                joined.add(segment.place)
+    segments = chain(paths.run, found)
+    events = tuple(event for segment in segments for event in segment.events)
+    past = Past(
+        events=events,
+        end=segments[-1].place if segments else None,
+        elapsed=segments[-1].elapsed if segments else 0.0,
+        loose=tuple(each for each in segments if each.place not in joined),
+    )
+    return _with_state(storage, paths, past, names, _ends(segments))
+
+
+def _ends(segments: list[Segment]) -> dict[int, int]:
+    """How many events there were at the end of each epoch of the chain."""
+    ends: dict[int, int] = {}
+    count = 0
+    for segment in segments:
+        count += len(segment.events)
+        ends[segment.place.epoch] = count
+    return ends
+
+
+def _with_state(
+    storage: Storage, paths: SearchPaths, past: Past, names: list[str], ends: dict[int, int]
+) -> Past:
+    """``past`` with the latest state that some driver made of events which still count."""
+    states = []
+    for name in names:
+        stem, _, ending = name.rpartition(".")
+        if ending == "state":
+            epoch, position = (int(part) for part in stem.split("-"))
+            if position <= ends.get(epoch, 0) or position == 0:
+                states.append((position, epoch, name))
+    if not states:
+        return past
+    position, _, name = max(states)
+    state = storage.read(f"{paths.journal}/{name}")
+    return dataclasses.replace(past, state=state, position=position)

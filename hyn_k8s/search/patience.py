@@ -1,0 +1,105 @@
+"""A storage that outlasts a short absence of what is behind it.
+
+A server restarts, a mount hangs, a bucket answers 503, a disk is full until somebody makes room:
+none of that should end a search that has run for hours. Each operation is tried again, with
+growing pauses, until the storage has been away for ``PATIENCE_SECONDS``; then the last error says
+so. What only a user can mend, such as rejected keys, is not waited for.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import stamina
+
+from hyn_k8s.errors import StorageError
+from hyn_k8s.search.storage import Storage
+
+PATIENCE_SECONDS = 120.0
+"""How long a storage may be away before a search gives up."""
+
+T = TypeVar("T")
+
+
+class PatientStorage(Storage):
+    """``inner``, asked again and again while it fails in a way that may pass.
+
+    ``tell`` hears of the first failure of an operation, since waiting in silence looks like a
+    hang.
+    """
+
+    def __init__(
+        self,
+        inner: Storage,
+        tell: Callable[[str], None],
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        super().__init__(inner.settings)
+        self._inner = inner
+        self._tell = tell
+        self._patience = patience
+
+    @property
+    def url(self) -> str:
+        return self._inner.url
+
+    def rooted(self, path: str) -> str:
+        return self._inner.rooted(path)
+
+    def read(self, path: str) -> bytes:
+        return self._patiently(lambda: self._inner.read(path))
+
+    def read_all(self, paths: Sequence[str]) -> builtins.list[bytes]:
+        return self._patiently(lambda: self._inner.read_all(paths))
+
+    def write(self, path: str, data: bytes) -> None:
+        self._patiently(lambda: self._inner.write(path, data))
+
+    def create(self, path: str, data: bytes) -> None:
+        """As ``Storage.create``; data of its own that an earlier try left there is no failure."""
+        tries = 0
+
+        def create() -> None:
+            nonlocal tries
+            tries += 1
+            try:
+                self._inner.create(path, data)
+            except FileExistsError:
+                if tries == 1 or self._inner.read(path) != data:
+                    raise
+
+        self._patiently(create)
+
+    def list(self, path: str) -> builtins.list[str]:
+        return self._patiently(lambda: self._inner.list(path))
+
+    def delete(self, path: str) -> None:
+        self._patiently(lambda: self._inner.delete(path))
+
+    def delete_all(self, paths: Sequence[str]) -> None:
+        self._patiently(lambda: self._inner.delete_all(paths))
+
+    def make_directory(self, path: str) -> None:
+        self._patiently(lambda: self._inner.make_directory(path))
+
+    def _patiently(self, operation: Callable[[], T]) -> T:
+        told = False
+
+        def passes(error: Exception) -> bool:
+            nonlocal told
+            if not isinstance(error, StorageError) or not error.retry:
+                return False
+            if not told:
+                self._tell(f"{error}; trying again for {self._patience:.0f} s")
+                told = True
+            return True
+
+        tries = stamina.retry_context(
+            on=passes, attempts=None, timeout=self._patience, wait_initial=0.2, wait_max=5.0
+        )
+        for attempt in tries:
+            with attempt:
+                return operation()
+        raise AssertionError("retry_context raises the last error itself")

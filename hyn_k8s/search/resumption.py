@@ -1,0 +1,82 @@
+"""What callbacks hear of trials that an earlier driver ran.
+
+A callback of this process has seen none of them. Each is told to it as skipped, for the reason
+``resumed``, in the way in which Hypernets tells of results from a trial store; that moves progress
+bars on and trains nothing. An ``EarlyStoppingCallback`` counts trials without improvement, so it
+sees each of them as it ended, and its clock is set to the time the search has had.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from hyn_k8s.search.state import ENDED, Report
+
+RESUMED = "resumed"
+
+logger = logging.getLogger("hyn_k8s")
+
+
+def inform_of_past(
+    hyper_model: Any, reports: Sequence[tuple[int, Report]], elapsed: float
+) -> int | None:
+    """Tell all callbacks of ``reports``, which took ``elapsed`` seconds of search.
+
+    If one of them ends the search at a report: how many events there were then.
+    """
+    from hypernets.core.callbacks import EarlyStoppingCallback
+
+    stops = []
+    for callback in hyper_model.callbacks if reports else ():
+        if isinstance(callback, EarlyStoppingCallback):
+            stops.append(_count(callback, hyper_model, reports, elapsed))
+        else:
+            _skip(callback, hyper_model, reports)
+    return min((stop for stop in stops if stop is not None), default=None)
+
+
+def _count(
+    callback: Any, hyper_model: Any, reports: Sequence[tuple[int, Report]], elapsed: float
+) -> int | None:
+    from hypernets.core.callbacks import EarlyStoppingError
+
+    limit, callback.time_limit = callback.time_limit, None  # these trials did not run now
+    index = 0
+    try:
+        for index, report in reports:  # noqa: B007, it is what the except clause returns
+            if report.kind == ENDED:
+                trial = report.trial
+                callback.on_trial_end(
+                    hyper_model,
+                    report.sample,
+                    trial.trial_no,
+                    trial.reward,
+                    report.improved,
+                    trial.elapsed,
+                )
+    except EarlyStoppingError:
+        return index
+    finally:
+        callback.time_limit = limit
+        callback.start_time = time.time() - elapsed
+    return None
+
+
+def _skip(callback: Any, hyper_model: Any, reports: Sequence[tuple[int, Report]]) -> None:
+    for _, report in reports:
+        try:
+            callback.on_skip_trial(
+                hyper_model,
+                report.sample,
+                report.row.trial,
+                RESUMED,
+                report.reward,
+                report.improved,
+                report.elapsed,
+            )
+        except Exception:
+            logger.exception("%s.on_skip_trial failed", type(callback).__name__)
+            return

@@ -1,0 +1,178 @@
+"""Which run is it: a new one, or one that is to be continued?
+
+A run is a directory with a manifest, ``run.json``: who began it, with which script, and whether it
+has ended. A named run is that run. Without a name the latest run of the script's stem is continued
+if it has not ended, was begun by the same script with the same arguments and space, and nobody is
+driving it; otherwise a new one begins under the stem's next number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hyn_k8s.contract import RunPaths, SearchPaths
+from hyn_k8s.errors import RunError
+from hyn_k8s.search import identity, lease
+from hyn_k8s.search.identity import Identity
+from hyn_k8s.search.results import FORMAT_VERSION, read_manifest
+from hyn_k8s.search.storage import Storage
+
+_MAX_STEM = 50
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A search as it was found, or as it begins."""
+
+    paths: SearchPaths
+    new: bool
+    """Whether nothing of it is there yet."""
+
+
+def read_script() -> str:
+    """What tells this process's script from others: a hash of its text and arguments.
+
+    A notebook and a shell have no text that can be read; they are told apart by their searches.
+    """
+    digest = hashlib.sha256()
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    if file is not None:
+        with contextlib.suppress(OSError), open(file, "rb") as script:
+            digest.update(script.read())
+        for argument in sys.argv[1:]:
+            digest.update(b"\0" + argument.encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def clean_stem(stem: str) -> str:
+    """``stem`` as a run's name can hold it."""
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in stem)[:_MAX_STEM]
+
+
+def manifest_of(run: str, stem: str, script: str) -> dict[str, Any]:
+    """What ``run.json`` says of a run that begins now."""
+    return {
+        "version": FORMAT_VERSION,
+        "run": run,
+        "stem": stem,
+        "script": script,
+        "started": now(),
+        "ended": None,
+    }
+
+
+def encode(manifest: dict[str, Any]) -> bytes:
+    """The manifest as its file's bytes."""
+    return json.dumps(manifest, indent=2).encode()
+
+
+def create_run(storage: Storage, name: str | None, stem: str, script: str) -> dict[str, Any]:
+    """Begin a run under ``name``, or under the stem's next number; its manifest.
+
+    Raises:
+        FileExistsError: there is one of this name already.
+    """
+    taken = [] if name else storage.list("")
+    number = 1 + max((_number(each, stem) for each in taken), default=0)
+    while True:
+        manifest = manifest_of(name or f"{stem}-{number}", stem, script)
+        try:
+            storage.create(RunPaths(manifest["run"]).manifest, encode(manifest))
+            return manifest
+        except FileExistsError:
+            if name:
+                raise
+            number += 1
+
+
+def find_unfinished(
+    storage: Storage, stem: str, script: str, search: Identity, tell: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """The manifest of the run that the script would continue, None when there is none."""
+    names = sorted(
+        (name for name in storage.list("") if _number(name, stem)),
+        key=lambda name: _number(name, stem),
+        reverse=True,
+    )
+    for name in names:
+        manifest = read_manifest(storage, name)
+        if manifest is None or manifest["ended"] is not None or manifest.get("script") != script:
+            continue
+        first = latest_search(storage.list(name), name, 1)
+        begun = None if first is None else read_identity(storage, first)
+        if begun is not None and identity.differences(begun, search):
+            continue
+        driver = lease.read_driver(storage, name)
+        if driver is None:
+            return manifest
+        tell(f"{name} is being run by {driver}; a new run begins")
+    return None
+
+
+def latest_search(names: list[str], run: str, ordinal: int) -> SearchPaths | None:
+    """Of the names in a run's directory, the ``ordinal``-th search as it was begun last."""
+    found = [RunPaths(run).search_named(name) for name in names]
+    generations = [each.generation for each in found if each and each.ordinal == ordinal]
+    return RunPaths(run).search(ordinal, max(generations)) if generations else None
+
+
+def read_identity(storage: Storage, paths: SearchPaths) -> Identity | None:
+    """What the search was begun as; None if it never got so far."""
+    try:
+        return identity.decode(storage.read(paths.identity))
+    except FileNotFoundError:
+        return None
+
+
+def open_search(
+    storage: Storage,
+    manifest: dict[str, Any],
+    ordinal: int,
+    now_is: Identity,
+    script: str,
+    restart: bool,
+    tell: Callable[[str], None],
+) -> Begun:
+    """Where the run's ``ordinal``-th search is, or where it begins anew.
+
+    Raises:
+        RunError: it was begun as another search, by another script.
+    """
+    run = manifest["run"]
+    latest = latest_search(storage.list(run), run, ordinal)
+    if latest is None:
+        return Begun(RunPaths(run).search(ordinal), new=True)
+    anew = Begun(RunPaths(run).search(ordinal, latest.generation + 1), new=True)
+    if restart:
+        return anew
+    begun = read_identity(storage, latest)
+    if begun is None:
+        return Begun(latest, new=True)
+    differing = identity.differences(begun, now_is)
+    same_script = manifest.get("script") == script
+    if differing and not same_script:
+        problem = f"{latest.name} was begun otherwise: {'; '.join(differing)}"
+        raise RunError(run, f"{problem}; choose another name, or begin anew with --restart")
+    if not differing and begun.data == now_is.data:
+        return Begun(latest, new=False)
+    what = "; ".join(differing) or "its data are others than before"
+    tell(f"Warning: {run}/{latest.name} begins anew as {anew.paths.name}: {what}")
+    return anew
+
+
+def now() -> str:
+    """This moment as a manifest has it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+def _number(name: str, stem: str) -> int:
+    """The number of a run of ``stem``, 0 for any other name."""
+    digits = name.removeprefix(f"{stem}-")
+    return int(digits) if name != digits and digits.isdecimal() else 0

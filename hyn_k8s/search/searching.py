@@ -1,0 +1,333 @@
+"""One ``search()`` from its beginning, or from where an earlier driver left it, to its results.
+
+It finds out what is there already. Of a finished search it restores history and searcher and
+leaves the storage as it is. Otherwise this process becomes the run's driver, what was journaled is
+replayed, everything that trials need is put on the storage, the loop runs, and the results are
+written, however it ends. Only a driver that was overtaken writes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from hyn_k8s.contract import SEED, ExitCode
+from hyn_k8s.errors import HynError, RunTakenError, SearchError, SettingsError, StorageError
+from hyn_k8s.search import checkpoint, hyper_models, identity, shipping
+from hyn_k8s.search.dask_execution import DaskExecution, Patience
+from hyn_k8s.search.execution import Execution, InlineExecution
+from hyn_k8s.search.journal import Journal, Past, read_past
+from hyn_k8s.search.knowledge import Keeper
+from hyn_k8s.search.loop import Order, SearchLoop
+from hyn_k8s.search.outcome import SUCCEEDED, failed_reward
+from hyn_k8s.search.progress import Progress
+from hyn_k8s.search.replay import Replay, is_over
+from hyn_k8s.search.results import Recorder, SearchFacts
+from hyn_k8s.search.resumption import inform_of_past
+from hyn_k8s.search.session import Session
+from hyn_k8s.search.signals import signals_reach, terminated_again_after
+from hyn_k8s.search.site import write_blob
+from hyn_k8s.search.state import Report, SearchState
+from hyn_k8s.search.table_settings import changed_settings
+from hyn_k8s.search.trial import Materials, SearchTask
+
+FINISHED_STATES = ("finished", "stopped")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What ``search()`` was called with."""
+
+    data: tuple[Any, ...]
+    """``X, y, X_eval, y_eval, X_test``."""
+    fit_kwargs: dict[str, Any]
+    cv: bool
+    num_folds: int
+    max_trials: int
+    dataset_id: Any
+    trial_store: Any
+    space_options: dict[str, Any]
+
+
+class Search:
+    """One search of a session, of which ``window`` trials may be in flight."""
+
+    def __init__(self, session: Session, hyper_model: Any, request: Request, window: int) -> None:
+        self._session = session
+        self._hyper_model = hyper_model
+        self._request = request
+        self._window = 1 if session.standalone else window
+        self._storage = session.storage
+        self._identity = identity.identity_of(
+            hyper_model, request.cv, request.num_folds, request.dataset_id, request.data[2:]
+        )
+        self._begun = session.begin_search(self._identity)
+        self._paths = self._begun.paths
+        self._facts = _facts(hyper_model, request, self._window)
+        self._recorder = Recorder(self._storage, self._paths, self._facts)
+        self._progress = Progress(
+            search=f"{self._paths.run}/{self._paths.name}",
+            total=request.max_trials,
+            maximize=self._facts.directions[0] == "max",
+            reward=self._facts.rewards[0],
+            begun=time.time(),
+        )
+        self._state = SearchState(hyper_model)
+        self._anchors = checkpoint.anchors_of(hyper_model, request.trial_store)
+        self._loop: SearchLoop | None = None
+
+    def run(self) -> int:
+        """Run all trials that are left; the number after the last one.
+
+        Raises:
+            HynError: the cluster or the storage failed, or the run is another driver's now.
+            SystemExit: after SIGTERM, with the code that says: continue later.
+        """
+        try:
+            past = Past() if self._begun.new else read_past(self._storage, self._paths)
+            if self._is_finished(past):
+                return self._restore_finished(past)
+            lease = self._session.drive()
+            if not self._begun.new:
+                past = read_past(self._storage, self._paths)  # nobody adds to it any more
+            self._storage.write(self._paths.identity, identity.encode(self._identity))
+            replay = self._replay(past)
+            execution = self._prepare()
+        except BaseException as error:
+            self._session.is_taken |= isinstance(error, RunTakenError)
+            self._session.forget_search(self._begun)
+            raise
+        journal = Journal(self._storage, self._paths, lease, past, execution.wake)
+        self._session.when_lost(journal.fail)
+        return self._conduct(execution, journal, past, replay)
+
+    def _conduct(self, execution: Execution, journal: Journal, past: Past, replay: Replay) -> int:
+        state, error = "failed", None
+        loop = self._loop = SearchLoop(
+            self._hyper_model,
+            self._state,
+            self._order(),
+            execution,
+            journal,
+            anchors=self._anchors,
+            samples=replay.samples,
+            report=self._report,
+            running=self._running,
+        )
+        try:
+            if past.state is None and not past.events:
+                loop.keep_state()
+            stopped_at = inform_of_past(self._hyper_model, replay.reports, past.elapsed)
+            self._take_past(replay, stopped_at)
+            with self._signals(execution, loop):
+                following = loop.run(stopped_at)
+            ended = not self._state.in_flight or self._state.stopped
+            state = "interrupted"
+            if ended and not self._state.is_asking(self._request.max_trials):
+                state = "stopped" if self._state.stopped else "finished"
+        except BaseException as raised:
+            error = raised
+            state = "interrupted" if isinstance(raised, KeyboardInterrupt) else "failed"
+            raise
+        finally:
+            self._end(state, error, journal)
+        if loop.is_terminated:
+            self._session.script_failed = True  # whatever comes after this search is left to do
+            self._session.reporter.tell("Terminated; the same call goes on from here.")
+            raise SystemExit(ExitCode.LATER)
+        return following
+
+    def _is_finished(self, past: Past) -> bool:
+        """Whether the search has all it can have, and its results are written."""
+        if not past.events or not is_over(past, self._request.max_trials):
+            return False
+        try:
+            summary = json.loads(self._storage.read(self._paths.summary))
+        except FileNotFoundError:
+            return False
+        return summary["state"] in FINISHED_STATES
+
+    def _restore_finished(self, past: Past) -> int:
+        replay = self._replay(past)
+        inform_of_past(self._hyper_model, replay.reports, past.elapsed)
+        self._take_past(replay, None)
+        self._show(self._progress.finished())
+        self._session.keep_hyper_model(self._paths, hyper_models.stripped(self._hyper_model))
+        self._session.unfinished.discard(self._paths)
+        return self._state.following
+
+    def _replay(self, past: Past) -> Replay:
+        """Bring searcher and history to where the journal ends."""
+
+        def draw() -> Any:
+            return self._state.searcher.sample(space_options=self._request.space_options)
+
+        replay = Replay(
+            self._state,
+            past,
+            self._storage,
+            self._anchors,
+            draw,
+            failed_reward(self._hyper_model),
+        )
+        replay.run()
+        return replay
+
+    def _take_past(self, replay: Replay, stopped_at: int | None) -> None:
+        """Count what an earlier driver did, and say that this one goes on from there."""
+        progress = self._progress
+        for index, report in replay.reports:
+            if stopped_at is None or index <= stopped_at:
+                self._recorder.add(report.row, report.failure)
+                progress = _with(progress, report)
+        progress = dataclasses.replace(
+            progress, workers_lost=replay.workers_lost, resumed=progress.done, begun=time.time()
+        )
+        self._progress = progress
+        if not self._begun.new:
+            where = progress.search.removesuffix("/search-1")
+            self._session.reporter.tell(
+                f"continuing {where}: {progress.done} of {progress.total} done; "
+                "--restart begins anew"
+            )
+        self._show(progress)
+
+    def _prepare(self) -> Execution:
+        """Put on the storage what every trial needs, and get hold of something to run them."""
+        shipping.ship_script_modules()
+        session, paths, request = self._session, self._paths, self._request
+        inline = session.standalone
+        light = hyper_models.stripped(self._hyper_model)
+        hyper_model = shipping.dumps(light, "the hyper model")
+        arguments = (*request.data, request.fit_kwargs)
+        data = None if inline else shipping.dumps(arguments, "the data of the search")
+        self._storage.make_directory(paths.models)
+        task = SearchTask(
+            key=session.join_inline() if inline else session.cluster().key,
+            paths=paths,
+            hyper_model=write_blob(self._storage, paths.hyper_model, hyper_model),
+            data=None if data is None else write_blob(self._storage, paths.data, data),
+            cv=self._facts.cv,
+            num_folds=request.num_folds,
+            seed=session.settings.seed,
+            table_settings=changed_settings(),
+        )
+        session.keep_hyper_model(paths, light)
+        if not inline:
+            return self._on_dask(task)
+        return InlineExecution(task, Materials(self._hyper_model, request.data, request.fit_kwargs))
+
+    def _on_dask(self, task: SearchTask) -> Execution:
+        session = self._session
+        cluster, settings = session.cluster(), session.settings
+        if task.seed is not None and cluster.address.startswith("inproc://"):
+            found = f"{task.seed} and workers in the script's own process"
+            raise SettingsError(SEED.label, found, "workers that are processes of their own")
+        self._progress = dataclasses.replace(self._progress, dashboard=cluster.dashboard)
+        return DaskExecution(
+            cluster,
+            task,
+            Patience(settings.trial_attempts, settings.trial_timeout),
+            failed_reward=failed_reward(self._hyper_model),
+            keeper=Keeper(self._storage, self._paths, self._hyper_model),
+            storage=self._storage,
+            renew=session.cluster_again,
+            lost=self._lose_worker,
+            tell=session.reporter.tell,
+        )
+
+    def _order(self) -> Order:
+        request = self._request
+        return Order(
+            window=self._window,
+            ordered=self._session.settings.ordered,
+            max_trials=request.max_trials,
+            dataset_id=request.dataset_id,
+            trial_store=request.trial_store,
+            space_options=request.space_options,
+            keep_random_numbers=self._session.standalone
+            and self._session.settings.seed is not None,
+        )
+
+    @contextlib.contextmanager
+    def _signals(self, execution: Execution, loop: SearchLoop) -> Iterator[None]:
+        grace = self._session.settings.grace
+        with terminated_again_after(grace) as end_the_trial:
+
+            def terminate() -> None:
+                loop.terminate(grace)
+                if self._session.standalone:
+                    end_the_trial()
+
+            with signals_reach(execution.interrupt, terminate):
+                yield
+
+    def _report(self, report: Report) -> None:
+        self._recorder.add(report.row, report.failure)
+        self._show(_with(self._progress, report))
+        self._recorder.write_if_due(self._progress)
+
+    def _lose_worker(self, number: int, begun: bool) -> None:
+        assert self._loop is not None
+        self._loop.lose_worker(number, begun)
+        self._show(self._progress.with_worker_lost())
+
+    def _running(self, running: int) -> None:
+        if running != self._progress.running:
+            self._show(self._progress.with_running(running))
+
+    def _show(self, progress: Progress) -> None:
+        self._progress = progress
+        self._session.reporter.show(progress)
+
+    def _end(self, state: str, error: BaseException | None, journal: Journal) -> None:
+        """Write the results; a storage that is away, or is another driver's run's, gets nothing."""
+        self._show(self._progress.finished())
+        progress = self._progress
+        if state in FINISHED_STATES:
+            self._session.unfinished.discard(self._paths)
+            if progress.failed and progress.failed == progress.done:
+                last = progress.last_error or "an unknown error"
+                self._session.errors.append(SearchError(progress.search, progress.failed, last))
+        journal.close()
+        failed = error if isinstance(error, HynError) else journal.error
+        if isinstance(failed, RunTakenError):
+            self._session.is_taken = True
+        if isinstance(failed, (RunTakenError, StorageError)):
+            return
+        # Space is freed first: a full storage may be why the search ends.
+        for passing in (self._paths.data, self._paths.known):
+            self._storage.delete(passing)
+        self._delete_orphans()
+        self._recorder.write(progress, state, self._recorder.pareto())
+
+    def _delete_orphans(self) -> None:
+        """Remove models of executions that were never accepted: lost workers, stopped trials."""
+        committed, models = self._recorder.committed_models(), self._paths.models
+        for name in self._storage.list(models):
+            model, ending, _ = f"{models}/{name}".partition(".pkl")  # it may have files beside it
+            if model + ending not in committed:
+                self._storage.delete(f"{models}/{name}")
+
+
+def _with(progress: Progress, report: Report) -> Progress:
+    row = report.row
+    rewards = row.rewards if row.status == SUCCEEDED else None
+    error = f"{row.detail} (trial {row.trial})" if report.failure else None
+    return progress.with_trial(row.trial, row.status, rewards, error)
+
+
+def _facts(hyper_model: Any, request: Request, window: int) -> SearchFacts:
+    return SearchFacts(
+        hyper_model=type(hyper_model).__qualname__,
+        searcher=type(hyper_model.searcher).__qualname__,
+        rewards=tuple(hyper_models.reward_names(hyper_model)),
+        directions=tuple(hyper_models.directions(hyper_model)),
+        max_trials=request.max_trials,
+        executors=window,
+        cv=bool(request.cv),
+    )
