@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from hyn_k8s.errors import (
     HynError,
     RunError,
+    RunTakenError,
     SchedulerError,
     ScriptError,
     SearchError,
@@ -37,6 +38,7 @@ __all__ = [
     "DaskDispatcher",
     "HynError",
     "RunError",
+    "RunTakenError",
     "SchedulerError",
     "ScriptError",
     "SearchError",
@@ -59,6 +61,8 @@ def enable(
     run: str | None = None,
     seed: int | None = None,
     ordered: bool | None = None,
+    trial_timeout: float | None = None,
+    restart: bool = False,
 ) -> None:
     """Run the trials of every following ``search()`` of this process in parallel on Dask.
 
@@ -74,16 +78,21 @@ def enable(
         storage_type: ``file`` or ``s3``; HYN_STORAGE_TYPE, else ``file``.
         storage_root: a directory, or ``/bucket/prefix``; HYN_STORAGE_ROOT, else ``./workdir``.
         backend: ``dask`` or ``standalone``; HYN_SEARCH_BACKEND, else ``dask``.
-        run: the run's name; HYN_RUN_ID, else the script's name and a number.
+        run: the run's name, which is continued if it is there; HYN_RUN_ID, else the unfinished
+            run of the same script, else the script's name and a new number.
         seed: what random numbers begin with, 0 to 4294967295; HYN_SEARCH_SEED, else none.
         ordered: tell the searcher in the order of the trials, so that with a seed the trials are
             the same every time; HYN_SEARCH_ORDERED, else False.
+        trial_timeout: seconds after which a trial is stopped and has failed, above 0;
+            HYN_SEARCH_TRIAL_TIMEOUT, else none.
+        restart: begin anew where an unfinished run would be continued.
 
     Raises:
         SettingsError: one of these, or its variable, has a wrong value.
         StorageError: the storage cannot be reached or written.
-        RunError: there is a run of that name already.
     """
+    import dataclasses
+
     from hyn_k8s import contract
     from hyn_k8s.search import activation, runner
     from hyn_k8s.search.settings import read_settings
@@ -99,8 +108,9 @@ def enable(
         contract.RUN_ID: run,
         contract.SEED: None if seed is None else str(seed),
         contract.ORDERED: None if ordered is None else str(int(ordered)),
+        contract.TRIAL_TIMEOUT: None if trial_timeout is None else str(trial_timeout),
     }
-    activation.activate(read_settings(flags))
+    activation.activate(dataclasses.replace(read_settings(flags), restart=restart))
 
 
 def load_best(run: str | None = None, *, trial: int | None = None) -> Any:

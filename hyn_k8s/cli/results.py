@@ -126,7 +126,7 @@ def print_search(
         console.print(_table(summary, shown))
     counts = summary["trials"]
     parts = [f"{counts[key]} {key}" for key in ("failed", "pruned", "skipped") if counts[key]]
-    if summary["workers_lost"]:
+    if summary.get("workers_lost"):
         parts.append(workers_lost_text(summary["workers_lost"]))
     console.print(
         f"{summary['run']}/{summary['search']}: {summary['state']}, "

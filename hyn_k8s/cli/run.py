@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from hyn_k8s import contract
 from hyn_k8s.contract import ExitCode, Variable
-from hyn_k8s.errors import ScriptError
+from hyn_k8s.errors import RunError, RunTakenError, ScriptError, StorageError
 
 if TYPE_CHECKING:
     from hyn_k8s.search.reporting import Reporter
@@ -20,12 +21,18 @@ Examples:
   hyn-k8s run search.py
   hyn-k8s run --executors 8 --run heart search.py --rows 3000
   hyn-k8s run --seed 7 --ordered search.py      the same trials every time
+  hyn-k8s run --restart search.py               not where the last one was left
   hyn-k8s run --scheduler tcp://scheduler:8786 --storage-root /opt/share search.py
   HYN_STORAGE_OPTIONS='{"endpoint_url": "http://minio:9000"}' \\
       hyn-k8s run --storage-type s3 --storage-root /bucket/prefix search.py
 \b
-Exit codes: the script's own; 1 if it raised, if no trial succeeded, or if storage,
-scheduler or a worker failed; 2 if an option or variable is wrong; 130 after Ctrl-C.
+A run that was killed, interrupted or failed goes on where it was when the same command
+is given again.
+\b
+Exit codes: the script's own; 1 if it raised, if no trial succeeded, or if a run, storage,
+scheduler or worker cannot be used; 2 if an option or variable is wrong; 75 if the run can
+be continued later (SIGTERM, storage or scheduler away for too long, another driver took it
+over); 130 after Ctrl-C.
 """
 
 
@@ -54,7 +61,14 @@ def _option(variable: Variable, metavar: str) -> str:
 )
 @click.option("--seed", metavar="N", help=_option(contract.SEED, ""))
 @click.option("--ordered", is_flag=True, default=None, help=_option(contract.ORDERED, ""))
+@click.option("--trial-timeout", metavar="SECONDS", help=_option(contract.TRIAL_TIMEOUT, ""))
+@click.option("--grace", metavar="SECONDS", help=_option(contract.GRACE, "default 20; "))
 @click.option("--run", "run_name", metavar="NAME", help=_option(contract.RUN_ID, ""))
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Begin anew where an unfinished run would be continued; what there is is kept aside.",
+)
 @click.argument("script", type=click.Path())
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
 @click.pass_context
@@ -67,11 +81,14 @@ def run(
     backend: str | None,
     seed: str | None,
     ordered: bool | None,
+    trial_timeout: str | None,
+    grace: str | None,
     run_name: str | None,
+    restart: bool,
     script: str,
     arguments: tuple[str, ...],
 ) -> None:
-    """Run SCRIPT; the trials of its searches run in parallel on Dask.
+    """Run SCRIPT, or go on with it; the trials of its searches run in parallel on Dask.
 
     Options come before SCRIPT; what follows it is the script's own. An option wins over its
     variable.
@@ -87,9 +104,12 @@ def run(
             contract.BACKEND: backend,
             contract.SEED: seed,
             contract.ORDERED: "1" if ordered else None,
+            contract.TRIAL_TIMEOUT: trial_timeout,
+            contract.GRACE: grace,
             contract.RUN_ID: run_name,
         }
     )
+    chosen = dataclasses.replace(chosen, restart=restart)
     for sentence in settings.read_slips():
         click.echo(f"Warning: {sentence}", err=True)
     try:
@@ -121,7 +141,12 @@ def _show_results(session: Session, code: int) -> None:
         if code == ExitCode.OK:
             click.echo("The script began no search.", err=True)
         return
-    summary = read_summaries(session.storage, session.run)[-1]
+    if any(isinstance(error, (StorageError, RunTakenError)) for error in session.errors):
+        return  # what is there is not what this process has done
+    try:
+        summary = read_summaries(session.storage, session.run)[-1]
+    except RunError:
+        return  # its first search has not come so far
     rows = read_trials(session.storage, session.run, summary["search"])
     print_search(summary, rows, top=5, to_stderr=True)
     click.echo(f"Results: {session.storage.rooted(session.run)}", err=True)

@@ -94,12 +94,9 @@ class Recorder:
         front = pareto_front(rows, lambda row: row.rewards, self._facts.directions)
         return [row.trial for row in front]
 
-    def write_if_due(self, progress: Progress) -> None:
-        """Write when the last time is long enough ago."""
-        began = time.monotonic()
-        if began - self._written_at >= self._interval:
-            self.write(progress, "running", [])
-            self._interval = max(FIRST_WRITE_SECONDS, 50 * (time.monotonic() - began))
+    def is_due(self) -> bool:
+        """Whether the last time it wrote is long enough ago to write again."""
+        return time.monotonic() - self._written_at >= self._interval
 
     def write(self, progress: Progress, state: str, pareto: Sequence[int]) -> None:
         """Write everything known; ``pareto`` holds the trials no other one dominates.
@@ -107,12 +104,14 @@ class Recorder:
         ``state`` is running, finished, stopped (early), interrupted or failed. The summary comes
         last, so that what it speaks of is there.
         """
+        began = time.monotonic()
         if self._failures:
             self._storage.write(self._paths.failures, "\n".join(self._failures).encode())
         self._storage.write(self._paths.trials, csv_text(self._facts.rewards, self._rows).encode())
         summary = self._summary(progress, state, pareto)
         self._storage.write(self._paths.summary, json.dumps(summary, indent=2).encode())
         self._written_at = time.monotonic()
+        self._interval = max(FIRST_WRITE_SECONDS, 50 * (self._written_at - began))
 
     def _summary(self, progress: Progress, state: str, pareto: Sequence[int]) -> dict[str, Any]:
         by_trial = {row.trial: row for row in self._rows}

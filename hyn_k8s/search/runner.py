@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from hyn_k8s.contract import ExitCode
-from hyn_k8s.errors import HynError, ScriptError
+from hyn_k8s.errors import HynError, RunTakenError, ScriptError
 from hyn_k8s.search import activation
 from hyn_k8s.search.reporting import Reporter
 from hyn_k8s.search.session import Session, default_stem
@@ -80,9 +80,14 @@ def run_script(
     for error in session.errors:
         print(f"Error: {error}", file=sys.stderr)
     if exit_code in (ExitCode.OK, ExitCode.FAILED) and session.errors:
-        later = any(error.retry for error in session.errors) and session.unfinished
-        return ExitCode.LATER if later else ExitCode.FAILED
+        return ExitCode.LATER if _goes_on_later(session) else ExitCode.FAILED
     return exit_code
+
+
+def _goes_on_later(session: Session) -> bool:
+    """Whether what failed may work at the next call, and there is something to continue."""
+    taken = any(isinstance(error, RunTakenError) for error in session.errors)
+    return taken or (bool(session.unfinished) and any(error.retry for error in session.errors))
 
 
 def _run(code: types.CodeType, session: Session) -> int:

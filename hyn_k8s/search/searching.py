@@ -22,6 +22,7 @@ from hyn_k8s.search.dask_execution import DaskExecution, Patience
 from hyn_k8s.search.execution import Execution, InlineExecution
 from hyn_k8s.search.journal import Journal, Past, read_past
 from hyn_k8s.search.knowledge import Keeper
+from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.loop import Order, SearchLoop
 from hyn_k8s.search.outcome import SUCCEEDED, failed_reward
 from hyn_k8s.search.progress import Progress
@@ -79,6 +80,7 @@ class Search:
         self._state = SearchState(hyper_model)
         self._anchors = checkpoint.anchors_of(hyper_model, request.trial_store)
         self._loop: SearchLoop | None = None
+        self._lease: Lease | None = None
 
     def run(self) -> int:
         """Run all trials that are left; the number after the last one.
@@ -91,7 +93,7 @@ class Search:
             past = Past() if self._begun.new else read_past(self._storage, self._paths)
             if self._is_finished(past):
                 return self._restore_finished(past)
-            lease = self._session.drive()
+            self._lease = self._session.drive()
             if not self._begun.new:
                 past = read_past(self._storage, self._paths)  # nobody adds to it any more
             self._storage.write(self._paths.identity, identity.encode(self._identity))
@@ -101,7 +103,7 @@ class Search:
             self._session.is_taken |= isinstance(error, RunTakenError)
             self._session.forget_search(self._begun)
             raise
-        journal = Journal(self._storage, self._paths, lease, past, execution.wake)
+        journal = Journal(self._storage, self._paths, self._lease, past, execution.wake)
         self._session.when_lost(journal.fail)
         return self._conduct(execution, journal, past, replay)
 
@@ -121,8 +123,7 @@ class Search:
         try:
             if past.state is None and not past.events:
                 loop.keep_state()
-            stopped_at = inform_of_past(self._hyper_model, replay.reports, past.elapsed)
-            self._take_past(replay, stopped_at)
+            stopped_at = self._take_past(replay, past)
             with self._signals(execution, loop):
                 following = loop.run(stopped_at)
             ended = not self._state.in_flight or self._state.stopped
@@ -153,8 +154,7 @@ class Search:
 
     def _restore_finished(self, past: Past) -> int:
         replay = self._replay(past)
-        inform_of_past(self._hyper_model, replay.reports, past.elapsed)
-        self._take_past(replay, None)
+        self._take_past(replay, past)
         self._show(self._progress.finished())
         self._session.keep_hyper_model(self._paths, hyper_models.stripped(self._hyper_model))
         self._session.unfinished.discard(self._paths)
@@ -177,24 +177,31 @@ class Search:
         replay.run()
         return replay
 
-    def _take_past(self, replay: Replay, stopped_at: int | None) -> None:
-        """Count what an earlier driver did, and say that this one goes on from there."""
+    def _take_past(self, replay: Replay, past: Past) -> int | None:
+        """Count what an earlier driver did, and let callbacks know.
+
+        If one of these ends the search there: after how many events.
+        """
+        progress = self._progress
+        for _, report in replay.reports:
+            progress = _with(progress, report)
+        if not self._begun.new:
+            self._session.reporter.tell(_continuing(progress))
+        stopped_at = inform_of_past(self._hyper_model, replay.reports, past.elapsed)
         progress = self._progress
         for index, report in replay.reports:
             if stopped_at is None or index <= stopped_at:
                 self._recorder.add(report.row, report.failure)
                 progress = _with(progress, report)
-        progress = dataclasses.replace(
-            progress, workers_lost=replay.workers_lost, resumed=progress.done, begun=time.time()
-        )
-        self._progress = progress
-        if not self._begun.new:
-            where = progress.search.removesuffix("/search-1")
-            self._session.reporter.tell(
-                f"continuing {where}: {progress.done} of {progress.total} done; "
-                "--restart begins anew"
+        self._show(
+            dataclasses.replace(
+                progress,
+                workers_lost=replay.workers_lost,
+                resumed=progress.done,
+                begun=time.time(),
             )
-        self._show(progress)
+        )
+        return stopped_at
 
     def _prepare(self) -> Execution:
         """Put on the storage what every trial needs, and get hold of something to run them."""
@@ -269,7 +276,14 @@ class Search:
     def _report(self, report: Report) -> None:
         self._recorder.add(report.row, report.failure)
         self._show(_with(self._progress, report))
-        self._recorder.write_if_due(self._progress)
+        if self._recorder.is_due():
+            self._require_lease()
+            self._recorder.write(self._progress, "running", [])
+
+    def _require_lease(self) -> None:
+        """Nothing that another driver may have written since is overwritten."""
+        assert self._lease is not None
+        self._lease.require()
 
     def _lose_worker(self, number: int, begun: bool) -> None:
         assert self._loop is not None
@@ -285,25 +299,37 @@ class Search:
         self._session.reporter.show(progress)
 
     def _end(self, state: str, error: BaseException | None, journal: Journal) -> None:
-        """Write the results; a storage that is away, or is another driver's run's, gets nothing."""
+        """Write the results; a storage that is away, or a run that is another driver's, gets none.
+
+        Raises:
+            RunTakenError: it is another driver's, and nothing else was raised before.
+        """
         self._show(self._progress.finished())
-        progress = self._progress
-        if state in FINISHED_STATES:
-            self._session.unfinished.discard(self._paths)
-            if progress.failed and progress.failed == progress.done:
-                last = progress.last_error or "an unknown error"
-                self._session.errors.append(SearchError(progress.search, progress.failed, last))
         journal.close()
         failed = error if isinstance(error, HynError) else journal.error
-        if isinstance(failed, RunTakenError):
-            self._session.is_taken = True
-        if isinstance(failed, (RunTakenError, StorageError)):
-            return
+        if not isinstance(failed, (RunTakenError, StorageError)):
+            try:
+                self._require_lease()
+                self._write_results(state)
+                return
+            except (RunTakenError, StorageError) as raised:
+                failed = raised
+        self._session.is_taken |= isinstance(failed, RunTakenError)
+        if error is None:
+            raise failed.with_traceback(None)
+
+    def _write_results(self, state: str) -> None:
+        progress = self._progress
         # Space is freed first: a full storage may be why the search ends.
         for passing in (self._paths.data, self._paths.known):
             self._storage.delete(passing)
         self._delete_orphans()
         self._recorder.write(progress, state, self._recorder.pareto())
+        if state in FINISHED_STATES:
+            self._session.unfinished.discard(self._paths)
+            if progress.failed and progress.failed == progress.done:
+                last = progress.last_error or "an unknown error"
+                self._session.errors.append(SearchError(progress.search, progress.failed, last))
 
     def _delete_orphans(self) -> None:
         """Remove models of executions that were never accepted: lost workers, stopped trials."""
@@ -312,6 +338,13 @@ class Search:
             model, ending, _ = f"{models}/{name}".partition(".pkl")  # it may have files beside it
             if model + ending not in committed:
                 self._storage.delete(f"{models}/{name}")
+
+
+def _continuing(progress: Progress) -> str:
+    """What a user reads who called a script again: that it goes on, and how to avoid it."""
+    where = progress.search.removesuffix("/search-1")
+    done = f"{progress.done} of {progress.total} done"
+    return f"continuing {where}: {done}; --restart begins anew"
 
 
 def _with(progress: Progress, report: Report) -> Progress:
