@@ -81,6 +81,12 @@ STORAGE_SECRET_KEY = Variable(
     "–",
     "the secret key; wins over one in the options",
 )
+STORAGE_PATIENCE = Variable(
+    "HYN_STORAGE_PATIENCE",
+    "a number of seconds, 0 or more",
+    "120",
+    "how long a storage that is away or full is tried again before the search gives up",
+)
 RUN_ID = Variable(
     "HYN_RUN_ID",
     "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 63",
@@ -134,6 +140,7 @@ VARIABLES = (
     STORAGE_OPTIONS,
     STORAGE_ACCESS_KEY,
     STORAGE_SECRET_KEY,
+    STORAGE_PATIENCE,
     RUN_ID,
     TRIAL_ATTEMPTS,
     TRIAL_TIMEOUT,

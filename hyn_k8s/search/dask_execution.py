@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import enum
 import functools
 import pickle
@@ -32,7 +33,6 @@ from hyn_k8s.search.knowledge import Keeper, Known
 from hyn_k8s.search.outcome import Ended, Failure, failed_outcome, failure_of, read_outcome
 from hyn_k8s.search.remote import run_trial_remotely
 from hyn_k8s.search.state import InFlight
-from hyn_k8s.search.storage import Storage
 from hyn_k8s.search.trial import SearchTask
 
 NO_WORKER_SECONDS = 300.0
@@ -52,6 +52,9 @@ STALLED_SECONDS = 60.0
 
 RECONNECT_SECONDS = 2.0
 
+STORAGE_PAUSE_SECONDS = 15.0
+"""The longest pause before a trial is run again whose worker's storage failed."""
+
 
 @dataclass(frozen=True)
 class _Submission:
@@ -67,15 +70,15 @@ class _Submitted:
 
     submission: _Submission
     future: Future | None
-    """None while there is no scheduler."""
+    """None while there is no scheduler, or the storage is given a pause."""
     since: float
     """When this attempt was submitted."""
     lost: int
     """Earlier attempts that lost their worker after the trial had begun there."""
     unlucky: int
     """Earlier attempts that lost their worker, the trial not known to have begun."""
-    unstored: int = 0
-    """Earlier attempts under which the worker's storage failed."""
+    unstored_since: float | None = None
+    """When the worker's storage first failed under it, attempt after attempt."""
 
     @property
     def key(self) -> str:
@@ -122,7 +125,7 @@ class DaskExecution:
         patience: Patience,
         failed_reward: Any,
         keeper: Keeper,
-        storage: Storage,
+        storage_patience: float,
         renew: Callable[[], Cluster],
         lost: Callable[[int, bool], None],
         tell: Callable[[str], None],
@@ -133,7 +136,8 @@ class DaskExecution:
         self._patience = patience
         self._failed_reward = failed_reward
         self._keeper = keeper
-        self._storage = storage
+        self._storage_patience = storage_patience
+        self._paused: dict[int, float] = {}
         self._renew = renew
         self._lost = lost
         self._tell = tell
@@ -153,6 +157,7 @@ class DaskExecution:
         while True:
             if self._without_scheduler_since is not None:
                 self._reconnect()
+            self._submit_paused()
             heard = self._hear(leave_at)
             if heard is _Note.INTERRUPTED:
                 raise KeyboardInterrupt
@@ -182,6 +187,7 @@ class DaskExecution:
         self._cluster.wanted.pop(self._search.paths.name, None)
         trials = list(self._submitted.values())
         self._submitted.clear()
+        self._paused.clear()
         self._cancel(trials)
 
     def _cancel(self, trials: list[_Submitted]) -> None:
@@ -195,13 +201,18 @@ class DaskExecution:
         self._cluster.wanted[self._search.paths.name] = wanted
 
     def _submit(
-        self, number: int, submission: _Submission, lost: int, unlucky: int, unstored: int = 0
+        self,
+        number: int,
+        submission: _Submission,
+        lost: int,
+        unlucky: int,
+        unstored_since: float | None = None,
     ) -> None:
         now = time.monotonic()
         client = self._cluster.client
         if client.status != "running":
             self._note_no_scheduler()
-            trial = _Submitted(submission, None, now, lost, unlucky, unstored)
+            trial = _Submitted(submission, None, now, lost, unlucky, unstored_since)
             self._submitted[number] = trial
             return
         self._attempts += 1
@@ -214,7 +225,7 @@ class DaskExecution:
             key=f"{self._search.key}-{self._search.paths.name}-trial-{number}-{self._attempts}",
             pure=False,
         )
-        self._submitted[number] = _Submitted(submission, future, now, lost, unlucky, unstored)
+        self._submitted[number] = _Submitted(submission, future, now, lost, unlucky, unstored_since)
         client.loop.add_callback(self._deliver, client, number, future)
 
     async def _deliver(self, client: Any, number: int, future: Future) -> None:
@@ -233,7 +244,7 @@ class DaskExecution:
         away = self._without_scheduler_since is not None
         times = [now + (RECONNECT_SECONDS if away else LOOK_SECONDS)]
         times += [] if leave_at is None else [leave_at]
-        times += [end for _, end in self._ends()]
+        times += [*self._paused.values(), *(end for _, end in self._ends())]
         try:
             return self._heard.get(timeout=max(0.0, min(times) - now))
         except queue.Empty:
@@ -278,19 +289,33 @@ class DaskExecution:
                 self._lost(number, begun)
                 return self._failed(number, Failure(f"KilledWorker: {text}", text))
             self._lost(number, begun)
-        self._submit(number, trial.submission, lost, unlucky, trial.unstored)
+        self._submit(number, trial.submission, lost, unlucky, trial.unstored_since)
         return None
 
     def _try_storage(self, number: int, trial: _Submitted, error: StorageError) -> None:
-        """A storage that failed under a trial: if it works from here, the trial is run again.
+        """A storage that failed under a trial: the trial is run again in a while.
 
         Raises:
-            StorageError: it does not work from here either, or only from other workers.
+            StorageError: it has failed for as long as the settings allow.
         """
-        if error.lasting or trial.unstored + 1 >= self._patience.attempts:
+        now = time.monotonic()
+        since = trial.unstored_since or now
+        if error.lasting or now - since >= self._storage_patience:
             raise error.with_traceback(None)
-        self._storage.prove(f"{self._search.paths.directory}/.storage-proof")
-        self._submit(number, trial.submission, trial.lost, trial.unlucky, trial.unstored + 1)
+        if trial.unstored_since is None:
+            self._tell(f"{error}; trial {number} begins again")
+        waiting = dataclasses.replace(trial, future=None, unstored_since=since)
+        self._submitted[number] = waiting
+        pause = min(max(1.0, now - since), STORAGE_PAUSE_SECONDS)
+        self._paused[number] = now + pause
+
+    def _submit_paused(self) -> None:
+        """Run again what a storage has kept from ending, where the pause is over."""
+        now = time.monotonic()
+        for number in [number for number, at in self._paused.items() if at <= now]:
+            del self._paused[number]
+            trial = self._submitted[number]
+            self._submit(number, trial.submission, trial.lost, trial.unlucky, trial.unstored_since)
 
     def _failed(self, number: int, failure: Failure) -> Ended:
         outcome = failed_outcome(number, failure, self._failed_reward)
@@ -397,9 +422,14 @@ class DaskExecution:
             self._cluster = self._renew()
         except SchedulerError:
             if time.monotonic() - self._without_scheduler_since > NO_SCHEDULER_SECONDS:
-                raise
+                problem = (
+                    f"it went away while {len(self._submitted)} trials were running, and did not "
+                    f"come back within {NO_SCHEDULER_SECONDS:.0f} s"
+                )
+                raise SchedulerError(self._cluster.address, problem) from None
             return
         self._without_scheduler_since = None
+        self._paused.clear()
         self._listen()
         for number, trial in list(self._submitted.items()):
-            self._submit(number, trial.submission, trial.lost, trial.unlucky, trial.unstored)
+            self._submit(number, trial.submission, trial.lost, trial.unlucky, trial.unstored_since)

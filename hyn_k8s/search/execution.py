@@ -13,8 +13,10 @@ from typing import Any, Protocol
 
 import cloudpickle
 
+from hyn_k8s.search import site
 from hyn_k8s.search.hyper_models import untold
-from hyn_k8s.search.outcome import Ended
+from hyn_k8s.search.outcome import Ended, Outcome
+from hyn_k8s.search.patience import patiently
 from hyn_k8s.search.remote import unsendable
 from hyn_k8s.search.state import InFlight
 from hyn_k8s.search.trial import Materials, SearchTask, run_trial
@@ -56,8 +58,14 @@ class InlineExecution:
         self._waiting.append((number, asked.sample))
 
     def next(self, timeout: float | None = None) -> Ended | None:
+        number, sample = self._waiting.popleft()
+        patience = site.current(self._search.key).storage.settings.patience
+
+        def run() -> Outcome:
+            return run_trial(self._search, number, sample, self._materials, "driver")
+
         with untold(self._materials.hyper_model.searcher):
-            outcome = run_trial(self._search, *self._waiting.popleft(), self._materials, "driver")
+            outcome = patiently(run, patience)  # a storage that is away is no trial's failure
         try:
             return Ended(outcome, cloudpickle.dumps(outcome))
         except Exception as error:

@@ -34,7 +34,6 @@ from hyn_k8s.search.events import (
     join,
 )
 from hyn_k8s.search.lease import Lease
-from hyn_k8s.search.patience import PATIENCE_SECONDS
 from hyn_k8s.search.site import Blob
 from hyn_k8s.search.storage import Storage
 
@@ -46,8 +45,9 @@ CHECKPOINT_SHARE = 0.02
 """The least time between two checkpoints, in seconds and as a part of the search's time so far,
 which keeps the number of parts small however long a search runs."""
 
-_WAIT_SECONDS = 2 * PATIENCE_SECONDS
-"""How long to wait for the thread, which itself gives up on a storage that is away too long."""
+WAIT_SECONDS = 60.0
+"""How long to wait for the thread beyond the storage's patience, after which it gives up itself:
+a write that neither fails nor ends, as on a hanging mount, ends nothing else."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ class Journal:
         self.error: HynError | None = None
         """Why no more events can become durable."""
         self._wake = wake
+        self._longest_wait = storage.settings.patience + WAIT_SECONDS
         self._checkpoint_at = time.monotonic()
         self._pause = CHECKPOINT_SECONDS
         self._queue: queue.SimpleQueue[Event | _Checkpoint | None] = queue.SimpleQueue()
@@ -126,11 +127,11 @@ class Journal:
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self.durable >= count or self.error is not None, _WAIT_SECONDS
+                lambda: self.durable >= count or self.error is not None, self._longest_wait
             )
             self.check()
             if self.durable < count:
-                problem = f"it did not answer within {_WAIT_SECONDS:.0f} s"
+                problem = f"it did not answer within {self._longest_wait:.0f} s"
                 raise StorageError(self._storage.url, problem)
 
     def check(self) -> None:
@@ -155,7 +156,7 @@ class Journal:
     def close(self) -> None:
         """Write what has gathered and stop; the second call does nothing."""
         self._queue.put(None)
-        self._thread.join(_WAIT_SECONDS)
+        self._thread.join(self._longest_wait)
 
     def _run(self) -> None:
         try:

@@ -208,10 +208,10 @@ class _NotWritten(Exception):
 def _await_context(here: Site, paths: SearchPaths, path: str, ask: Callable[[], None]) -> None:
     def look() -> None:
         try:
-            here.storage.read(path)
+            here.patient.read(path)
         except FileNotFoundError:
             # The data go when the search ends: then nobody will answer any more.
-            if paths.data.rpartition("/")[2] not in here.storage.list(paths.directory):
+            if paths.data.rpartition("/")[2] not in here.patient.list(paths.directory):
                 problem = f"the search {paths.directory} is over, and its data are deleted"
                 raise StorageError(here.storage.url, problem) from None
             raise _NotWritten from None

@@ -2,23 +2,21 @@
 
 A server restarts, a mount hangs, a bucket answers 503, a disk is full until somebody makes room:
 none of that should end a search that has run for hours. Each operation is tried again, with
-growing pauses, until the storage has been away for ``PATIENCE_SECONDS``; then the last error says
-so. What only a user can mend, such as rejected keys, is not waited for.
+growing pauses, until the storage has been away for as long as the settings allow; then the last
+error says so. What only a user can mend, such as rejected keys, is not waited for.
 """
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import stamina
 
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.storage import Storage
-
-PATIENCE_SECONDS = 120.0
-"""How long a storage may be away before a search gives up."""
 
 T = TypeVar("T")
 
@@ -30,16 +28,11 @@ class PatientStorage(Storage):
     hang.
     """
 
-    def __init__(
-        self,
-        inner: Storage,
-        tell: Callable[[str], None],
-        patience: float = PATIENCE_SECONDS,
-    ) -> None:
+    def __init__(self, inner: Storage, tell: Callable[[str], None]) -> None:
         super().__init__(inner.settings)
         self._inner = inner
         self._tell = tell
-        self._patience = patience
+        self._patience = inner.settings.patience
 
     @property
     def url(self) -> str:
@@ -84,22 +77,45 @@ class PatientStorage(Storage):
     def make_directory(self, path: str) -> None:
         self._patiently(lambda: self._inner.make_directory(path))
 
+    @contextlib.contextmanager
+    def impatience(self) -> Iterator[None]:
+        """Within, nothing is tried twice: the storage is known to be away."""
+        patience, self._patience = self._patience, 0.0
+        try:
+            yield
+        finally:
+            self._patience = patience
+
     def _patiently(self, operation: Callable[[], T]) -> T:
         told = False
 
         def passes(error: Exception) -> bool:
             nonlocal told
-            if not isinstance(error, StorageError) or not error.retry:
+            if not may_pass(error):
                 return False
-            if not told:
+            if not told and self._patience:
                 self._tell(f"{error}; trying again for {self._patience:.0f} s")
                 told = True
             return True
 
-        tries = stamina.retry_context(
-            on=passes, attempts=None, timeout=self._patience, wait_initial=0.2, wait_max=5.0
-        )
-        for attempt in tries:
-            with attempt:
-                return operation()
-        raise AssertionError("retry_context raises the last error itself")
+        return patiently(operation, self._patience, passes)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether ``error`` is a storage's that may work again by itself."""
+    return isinstance(error, StorageError) and error.retry
+
+
+def patiently(
+    operation: Callable[[], T], patience: float, passes: Callable[[Exception], bool] = may_pass
+) -> T:
+    """What ``operation`` returns, which is tried for ``patience`` seconds while it ``passes``."""
+    if patience <= 0:
+        return operation()
+    tries = stamina.retry_context(
+        on=passes, attempts=None, timeout=patience, wait_initial=0.2, wait_max=5.0
+    )
+    for attempt in tries:
+        with attempt:
+            return operation()
+    raise AssertionError("retry_context raises the last error itself")

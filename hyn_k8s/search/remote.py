@@ -112,5 +112,5 @@ def _enter_search(task: bytes) -> SearchTask:
     search: SearchTask = pickle.loads(task)
     here = site.current(search.key)
     here.forget()
-    here.storage.make_directory(search.paths.models)
+    here.patient.make_directory(search.paths.models)
     return search

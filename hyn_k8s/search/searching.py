@@ -241,7 +241,7 @@ class Search:
             Patience(settings.trial_attempts, settings.trial_timeout),
             failed_reward=failed_reward(self._hyper_model),
             keeper=Keeper(self._storage, self._paths, self._hyper_model),
-            storage=self._storage,
+            storage_patience=self._storage.settings.patience,
             renew=session.cluster_again,
             lost=self._lose_worker,
             tell=session.reporter.tell,
@@ -307,16 +307,17 @@ class Search:
         self._show(self._progress.finished())
         journal.close()
         failed = error if isinstance(error, HynError) else journal.error
-        if not isinstance(failed, (RunTakenError, StorageError)):
-            try:
+        try:
+            if isinstance(failed, RunTakenError):
+                raise failed
+            away = isinstance(failed, StorageError)
+            with self._storage.impatience() if away else contextlib.nullcontext():
                 self._require_lease()
                 self._write_results(state)
-                return
-            except (RunTakenError, StorageError) as raised:
-                failed = raised
-        self._session.is_taken |= isinstance(failed, RunTakenError)
-        if error is None:
-            raise failed.with_traceback(None)
+        except (RunTakenError, StorageError) as raised:
+            self._session.is_taken |= isinstance(raised, RunTakenError)
+            if error is None:
+                raise raised.with_traceback(None) from None
 
     def _write_results(self, state: str) -> None:
         progress = self._progress

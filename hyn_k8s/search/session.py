@@ -96,7 +96,7 @@ class Session:
 
     def __init__(self, settings: Settings, storage: Storage, stem: str, reporter: Reporter) -> None:
         self.settings = settings
-        self.storage: Storage = PatientStorage(storage, reporter.tell)
+        self.storage = PatientStorage(storage, reporter.tell)
         self.reporter = reporter
         self.run: str | None = None
         """The run's name, once a search has begun."""
@@ -262,7 +262,7 @@ class Session:
 
     def join_inline(self) -> str:
         """Let this very process run trials; the key of its site."""
-        site.enter(self._inline_key, self.storage)
+        site.enter(self._inline_key, self._impatient)
         return self._inline_key
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ variable. Values that may hold secrets (options, keys) are never echoed and neve
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import enum
 import json
@@ -60,6 +61,8 @@ class StorageSettings:
     """Options for s3fs, without credentials but still never shown: they may hold other secrets."""
     credentials: Credentials | None = field(default=None, repr=False)
     """The S3 keys, from our own variables or lifted out of the options."""
+    patience: float = 120.0
+    """Seconds for which a storage that is away is tried again."""
 
     @property
     def url(self) -> str:
@@ -116,8 +119,8 @@ class Settings:
             storage=_storage(environ, cwd),
             run=_run(_value(environ, contract.RUN_ID)),
             trial_attempts=_positive(environ, contract.TRIAL_ATTEMPTS, 5),
-            trial_timeout=_seconds(environ, contract.TRIAL_TIMEOUT, None, least=0.001),
-            grace=_seconds(environ, contract.GRACE, 20.0, least=0.0) or 0.0,
+            trial_timeout=_seconds(environ, contract.TRIAL_TIMEOUT, least=0.001),
+            grace=_seconds(environ, contract.GRACE, least=0.0, default=20.0) or 0.0,
             ordered=_switch(environ, contract.ORDERED),
             seed=_seed(_value(environ, contract.SEED)),
         )
@@ -164,7 +167,7 @@ def worker_storage(
     _, own = _options(environ)
     if own is None:
         return driver
-    return StorageSettings(driver.kind, driver.root, driver.options, own)
+    return dataclasses.replace(driver, credentials=own)
 
 
 def _value(environ: Mapping[str, str], variable: Variable) -> str | None:
@@ -194,7 +197,7 @@ def _positive(environ: Mapping[str, str], variable: Variable, default: int) -> i
 
 
 def _seconds(
-    environ: Mapping[str, str], variable: Variable, default: float | None, least: float
+    environ: Mapping[str, str], variable: Variable, least: float, default: float | None = None
 ) -> float | None:
     value = _value(environ, variable)
     if value is None:
@@ -235,10 +238,12 @@ def _storage(environ: Mapping[str, str], cwd: str) -> StorageSettings:
     kind = _value(environ, contract.STORAGE_TYPE) or "file"
     root = _value(environ, contract.STORAGE_ROOT)
     options, credentials = _options(environ)
+    patience = _seconds(environ, contract.STORAGE_PATIENCE, least=0.0)
+    patience = StorageSettings.patience if patience is None else patience
     if kind == "file":
-        return StorageSettings("file", _directory(root or "workdir", cwd))
+        return StorageSettings("file", _directory(root or "workdir", cwd), patience=patience)
     if kind == "s3":
-        return StorageSettings("s3", _bucket_path(root), options, credentials)
+        return StorageSettings("s3", _bucket_path(root), options, credentials, patience)
     raise _refused(contract.STORAGE_TYPE, repr(kind))
 
 

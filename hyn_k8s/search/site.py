@@ -20,6 +20,7 @@ import stamina
 
 from hyn_k8s.errors import StorageError, WorkerError
 from hyn_k8s.search import binding
+from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.storage import Storage
 
 VISIBLE_WITHIN_SECONDS = 60.0
@@ -46,6 +47,8 @@ class Site:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        """As it is: whoever asks whether it works has to know at once."""
+        self.patient = PatientStorage(storage, _nobody)
         self._kept: dict[Blob | str, Any] = {}
         self._lock = threading.Lock()
 
@@ -100,9 +103,13 @@ class Site:
 
     def _read(self, path: str) -> bytes:
         try:
-            return self.storage.read(path)
+            return self.patient.read(path)
         except FileNotFoundError:
             raise _NotYetVisible(f"{path} is not there") from None
+
+
+def _nobody(_sentence: str) -> None:
+    """A worker has no user to tell."""
 
 
 def topic(key: str) -> str:

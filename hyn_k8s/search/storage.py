@@ -287,7 +287,24 @@ def s3_code(error: Exception) -> str:
 
 _REJECTED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
 _DENIED = ("AccessDenied", "403", "Forbidden")
+_AWAY = {
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "ReadTimeoutError",
+    "HTTPClientError",
+    "SlowDown",
+    "ServiceUnavailable",
+    "InternalError",
+    "RequestTimeout",
+    "503",
+}
 _LASTING_CODES = {*_REJECTED, *_DENIED, "NoCredentialsError", "NoSuchBucket"}
+
+
+def is_s3_away(error: Exception) -> bool:
+    """Whether an error of s3fs or botocore says that the endpoint is away or overloaded."""
+    return s3_code(error) in _AWAY
 
 
 def s3_problem(code: str) -> str:

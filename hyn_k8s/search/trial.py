@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyn_k8s.contract import SearchPaths
-from hyn_k8s.errors import HynError
+from hyn_k8s.errors import HynError, StorageError
 from hyn_k8s.search import site
 from hyn_k8s.search.outcome import (
     FAILED,
@@ -35,7 +35,7 @@ from hyn_k8s.search.outcome import (
     summary_of,
 )
 from hyn_k8s.search.site import Blob, Site
-from hyn_k8s.search.storage import file_error
+from hyn_k8s.search.storage import file_error, is_s3_away, s3_code, s3_problem
 
 _STORAGE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO}
 
@@ -137,6 +137,8 @@ def _blame_storage(error: BaseException, here: Site) -> None:
         raise error
     if isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS:
         raise file_error(here.storage.url, error) from error
+    if isinstance(error, Exception) and is_s3_away(error):
+        raise StorageError(here.storage.url, s3_problem(s3_code(error))) from error
     if isinstance(error, OSError) or type(error).__module__.startswith("botocore"):
         here.storage.prove(f".storage-proof-{uuid.uuid4().hex}")
 
