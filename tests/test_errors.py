@@ -12,6 +12,7 @@ from hyn_k8s import errors
 from hyn_k8s.errors import (
     HynError,
     RunError,
+    RunTakenError,
     SchedulerError,
     ScriptError,
     SearchError,
@@ -29,6 +30,10 @@ SENTENCES: list[tuple[HynError, str]] = [
     (
         RunError("heart-1", "its search-1 has no trial 9"),
         "run heart-1: its search-1 has no trial 9",
+    ),
+    (
+        RunTakenError("heart-1", "another driver has taken it over"),
+        "run heart-1: another driver has taken it over",
     ),
     (
         StorageError("s3://bucket/runs", "the request failed (SlowDown)"),
@@ -75,7 +80,8 @@ def test_an_error_writes_its_own_sentence(error: HynError, sentence: str) -> Non
 
 @EACH
 def test_the_sentence_has_every_field(error: HynError) -> None:
-    values = [str(getattr(error, name)) for name in fields(type(error))]
+    named = [name for name in fields(type(error)) if name != "lasting"]  # decides, tells nothing
+    values = [str(getattr(error, name)) for name in named]
     assert len(values) >= 2
     for value in values:
         assert value in str(error)
@@ -99,10 +105,22 @@ def test_except_hyn_error_catches_it(error: HynError) -> None:
 def test_the_tree_in_the_docstring_is_the_tree_of_classes_and_fields() -> None:
     assert errors.__doc__ is not None
     root = re.search(r"^ {4}(\w+)$", errors.__doc__, re.MULTILINE)
-    branches = re.findall(r"^ {4}[├└]── (\w+) +(.+?) {2,}(.+)$", errors.__doc__, re.MULTILINE)
+    branches = re.findall(
+        r"^ {4}(?:[├└]──|│   └──) (\w+) +(.+?) {2,}(.+)$", errors.__doc__, re.MULTILINE
+    )
     assert root is not None
     assert root[1] == HynError.__name__
     assert {name: shown.split(", ") for name, _, shown in branches} == {
         each.__name__: fields(each) for each in classes() - {HynError}
     }
-    assert all(each.__bases__ == (HynError,) for each in classes() - {HynError})
+    below = {each.__name__: each.__bases__[0] for each in classes() - {HynError}}
+    assert below.pop("RunTakenError") is RunError
+    assert set(below.values()) == {HynError}
+
+
+def test_what_may_work_later_says_so() -> None:
+    assert RunTakenError("r", "p").retry
+    assert SchedulerError("a", "p").retry
+    assert StorageError("u", "p").retry
+    assert not StorageError("u", "p", True).retry
+    assert not RunError("r", "p").retry

@@ -18,6 +18,7 @@ PUBLIC = [
     "DaskDispatcher",
     "HynError",
     "RunError",
+    "RunTakenError",
     "SchedulerError",
     "ScriptError",
     "SearchError",

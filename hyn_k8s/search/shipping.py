@@ -29,11 +29,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self.named: list[tuple[str, str, Any]] = []
-        self._parameter_space = _parameter_space()
+        self._parameter_space = parameter_space()
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, self._parameter_space):
-            return _without_random_state(obj)
+            return without_random_state(obj)
         reduced = super().reducer_override(obj)
         if reduced is not NotImplemented and isinstance(obj, (type, types.FunctionType)):
             self._note(obj)
@@ -130,13 +130,15 @@ def _module(name: str) -> types.ModuleType:
     return sys.modules[name]
 
 
-def _parameter_space() -> type:
+def parameter_space() -> type:
+    """Hypernets' class of all parameters, imported when it is first asked for."""
     from hypernets.core.search_space import ParameterSpace
 
     return ParameterSpace  # type: ignore[no-any-return]
 
 
-def _without_random_state(parameter: Any) -> Any:
+def without_random_state(parameter: Any) -> Any:
+    """How to pickle a parameter that draws no more."""
     reduced = parameter.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
     if isinstance(reduced, tuple) and len(reduced) > 2 and isinstance(reduced[2], dict):
         return (*reduced[:2], {**reduced[2], "random_state": None}, *reduced[3:])

@@ -67,7 +67,7 @@ class TestTrials:
         keeper = Keeper(storage, PATHS, model)
         here = Site(storage)
         for count in range(3 * TRIALS_IN_A_PART + 2):
-            known = keeper.write_known()
+            known = keeper.write_known(count)
             assert known.parts == count // TRIALS_IN_A_PART
             trials = read_history(here, PATHS, known, TrialHistory("max")).trials
             assert [each.trial_no for each in trials] == list(range(count))
@@ -75,7 +75,7 @@ class TestTrials:
 
     def test_what_came_of_them_is_known(self, storage: FileStorage) -> None:
         model = hyper_model(trial(1), trial(2, succeeded=False), trial(3))
-        known = Keeper(storage, PATHS, model).write_known()
+        known = Keeper(storage, PATHS, model).write_known(len(model.history.trials))
         history = read_history(Site(storage), PATHS, known, TrialHistory("max"))
         assert [(t.trial_no, t.succeeded, t.reward, t.elapsed) for t in history.trials] == [
             (1, True, [0.1], 1.5),
@@ -86,13 +86,21 @@ class TestTrials:
         assert history.get_best().trial_no == 3
         assert history.get_worst().trial_no == 1
 
+    def test_a_trial_that_is_run_again_knows_what_it_knew(self, storage: FileStorage) -> None:
+        model = hyper_model(*(trial(n) for n in range(2 * TRIALS_IN_A_PART + 3)))
+        keeper, here = Keeper(storage, PATHS, model), Site(storage)
+        for count in (2 * TRIALS_IN_A_PART + 3, TRIALS_IN_A_PART + 1, 2, 0):
+            known = keeper.write_known(count)
+            trials = read_history(here, PATHS, known, TrialHistory("max")).trials
+            assert [each.trial_no for each in trials] == list(range(count))
+
     def test_without_a_discriminator_nothing_is(self, storage: FileStorage) -> None:
         keeper = Keeper(storage, PATHS, hyper_model(trial(1), discriminator=None))
-        assert keeper.write_known() == Known()
+        assert keeper.write_known(0) == Known()
 
     def test_a_worker_reads_a_part_once(self, storage: FileStorage) -> None:
         model = hyper_model(*(trial(n) for n in range(2 * TRIALS_IN_A_PART)))
-        known = Keeper(storage, PATHS, model).write_known()
+        known = Keeper(storage, PATHS, model).write_known(len(model.history.trials))
         here, empty = Site(storage), TrialHistory("max")
         assert len(read_history(here, PATHS, known, empty).trials) == 2 * TRIALS_IN_A_PART
         storage.delete(PATHS.known)
@@ -103,7 +111,7 @@ class TestTrials:
     ) -> None:
         discriminator = make_discriminator("percentile", "max", percentile=50)
         model = hyper_model(*(trial(n) for n in range(50)))
-        known = Keeper(storage, PATHS, model).write_known()
+        known = Keeper(storage, PATHS, model).write_known(len(model.history.trials))
         history = read_history(Site(storage), PATHS, known, TrialHistory("max"))
         discriminator.bind_history(history)
         assert len(copy.deepcopy(discriminator).history.trials) == 50
@@ -162,7 +170,7 @@ class TestContext:
         model = hyper_model()
         model.context.put("rows", [1, 2, 3])
         keeper = Keeper(storage, PATHS, model)
-        known = keeper.write_known()
+        known = keeper.write_known(0)
         assert storage.list(PATHS.known) == []
         here = Site(storage)
         assert read_context(here, PATHS, known, keeper.write_wanted_context).get("rows") == [
@@ -176,11 +184,11 @@ class TestContext:
         model, here = hyper_model(), Site(storage)
         model.context.put("best", 1)
         keeper = Keeper(storage, PATHS, model)
-        early = keeper.write_known()
+        early = keeper.write_known(0)
         assert read_context(here, PATHS, early, keeper.write_wanted_context).get("best") == 1
-        assert keeper.write_known() == early
+        assert keeper.write_known(0) == early
         model.context.put("best", 2)
-        late = keeper.write_known()
+        late = keeper.write_known(0)
         assert read_context(here, PATHS, late, never).get("best") == 2
         assert read_context(here, PATHS, early, never).get("best") == 1
 
@@ -188,7 +196,7 @@ class TestContext:
         model = hyper_model()
         model.context.put("lock", threading.Lock())
         keeper = Keeper(storage, PATHS, model)
-        known = keeper.write_known()
+        known = keeper.write_known(0)
         with pytest.raises(ScriptError, match=r"context cannot be sent to workers.*lock"):
             read_context(Site(storage), PATHS, known, keeper.write_wanted_context)
 
@@ -238,7 +246,7 @@ class TestContext:
             model = searches.tiny_model(ListSearcher([sample(0.1)]), callbacks=[Look()])
             model.context.put("lock", threading.Lock())
             search(model, max_trials=1)
-        assert found == [["data.pkl", "hyper-model.pkl", "models"]]
+        assert found == [["data.pkl", "hyper-model.pkl", "journal", "models", "search.json"]]
 
     def test_with_one_in_flight_it_is_what_callbacks_left_it(
         self, cluster: DaskCluster, tmp_path: pathlib.Path

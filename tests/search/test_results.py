@@ -279,6 +279,7 @@ class TestRecorder:
                 "hyperparameters": {"Tree.depth": 7, "Tree.cls": "dict"},
             },
             "pareto": [2, 1],
+            "workers_lost": 0,
             "last_error": "ValueError: no (trial 3)",
             "started": "2026-01-01T00:00:00.000Z",
             "ended": None,
@@ -326,8 +327,7 @@ class TestRecorder:
     def test_a_short_search_is_not_written_before_its_end(self, storage: FileStorage) -> None:
         recorder = Recorder(storage, self.paths, FACTS)
         recorder.add(row(1, 0.5))
-        recorder.write_if_due(progress([row(1, 0.5)]))
-        assert storage.list("") == []
+        assert not recorder.is_due()
 
     def test_a_long_search_is_written_while_it_runs(
         self, storage: FileStorage, monkeypatch: pytest.MonkeyPatch
@@ -335,7 +335,8 @@ class TestRecorder:
         monkeypatch.setattr(results, "FIRST_WRITE_SECONDS", 0.0)
         recorder = Recorder(storage, self.paths, FACTS)
         recorder.add(row(1, 0.5))
-        recorder.write_if_due(progress([row(1, 0.5)]))
+        assert recorder.is_due()
+        recorder.write(progress([row(1, 0.5)]), "running", [])
         written = self.summary(storage)
         assert (written["state"], written["ended"], written["best"]["trial"]) == (
             "running",
@@ -366,7 +367,8 @@ class TestRecorder:
         recorder = Recorder(Slow(storage.settings), self.paths, FACTS)
         for _ in range(1000):
             now += 1
-            recorder.write_if_due(progress([]))
+            if recorder.is_due():
+                recorder.write(progress([]), "running", [])
         assert writes[:2] == [1011.0, 1012.0], "the table and the summary, after ten seconds"
         assert writes[2:4] == [1113.0, 1114.0], "and again after fifty times two seconds"
         assert len(writes) / (now - 1000) <= 0.022
