@@ -248,7 +248,8 @@ class SearchPaths:
         return f"{self.journal}/{epoch:06d}-{first:08d}-{last:08d}.part"
 
     def checkpoint(self, epoch: int, position: int) -> str:
-        """The searcher's state after the first ``position`` events."""
+        """The searcher's state after the first ``position`` events, the last the driver's of
+        ``epoch``."""
         return f"{self.journal}/{epoch:06d}-{position:010d}.state"
 
     def result(self, number: int, execution: str) -> str:

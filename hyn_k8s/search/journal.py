@@ -91,6 +91,7 @@ class Journal:
         self._paths = paths
         self._lease = lease
         self._follows = past.end
+        self._end = past.end
         self._number = 0
         self._loose = list(past.loose)
         self._begun = time.monotonic() - past.elapsed
@@ -195,6 +196,7 @@ class Journal:
         self._storage.write(self._paths.segment(*place), encode(segment))
         self._lease.require()
         self._loose.append(segment)
+        self._end = place
         with self._changed:
             self.durable += len(events)
             self._changed.notify_all()
@@ -216,7 +218,10 @@ class Journal:
         Anything of it may be missing after a crash: the segments alone are enough.
         """
         self._lease.require()
-        path = self._paths.checkpoint(self._lease.epoch, checkpoint.position)
+        # By the driver of the latest event, which need not be this one: so it counts as long as
+        # that event does.
+        epoch = self._end.epoch if self._end else self._lease.epoch
+        path = self._paths.checkpoint(epoch, checkpoint.position)
         self._storage.write(path, checkpoint.state)
         redundant = []
         for neighbours in adjacent(self._loose):

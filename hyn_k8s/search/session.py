@@ -110,7 +110,8 @@ class Session:
         """Whether the script ended with an error of its own."""
         self._impatient = storage
         self._stem = runs.clean_stem(stem)
-        self._script = runs.read_script()
+        self._script = ""
+        """What tells the script, which has not begun yet, from others."""
         self._searches = 0
         self._hyper_models: dict[SearchPaths, Any] = {}
         self._pipelines: dict[SearchPaths, Any] = {}
@@ -304,6 +305,7 @@ class Session:
 
     def _choose_run(self, identity: Identity) -> None:
         """Find the run to be continued, or begin one."""
+        self._script = runs.read_script()
         named, found = self.settings.run, None
         if named is not None:
             found = read_manifest(self.storage, named)
