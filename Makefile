@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo test lint unit test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo test lint unit test-faults test-soak test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -28,6 +28,12 @@ lint: $(INSTALLED) ## format, lint, types, import rules
 
 unit: $(INSTALLED) ## the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-faults: $(INSTALLED) ## killed, stopped and failing drivers, workers, schedulers, storages (half an hour)
+	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+test-soak: $(INSTALLED) ## three hundred searches in one process (ten minutes)
+	$(BIN)/python -m pytest -m soak tests/soak $(ARGS)
 
 test-upstream: test-hypernets test-hypergbm ## Hypernets' own tests and HyperGBM on our dispatcher (half an hour)
 

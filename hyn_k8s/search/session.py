@@ -115,7 +115,8 @@ class Session:
         self._searches = 0
         self._hyper_models: dict[SearchPaths, Any] = {}
         self._pipelines: dict[SearchPaths, Any] = {}
-        self._paths: SearchPaths | None = None
+        self.latest_search: SearchPaths | None = None
+        """Where the search is that began last."""
         self._cluster: Cluster | None = None
         self._lock = threading.RLock()  # a script may search in several threads
         self._manifest: dict[str, Any] = {}
@@ -149,7 +150,7 @@ class Session:
                 self.reporter.tell,
             )
             self._searches += 1
-            self._paths = begun.paths
+            self.latest_search = begun.paths
             self.unfinished.add(begun.paths)
             return begun
 
@@ -204,9 +205,9 @@ class Session:
 
     def keep_pipeline(self, pipeline: Any) -> None:
         """Write what an experiment ended in beside the latest search; nothing before the first."""
-        if self._paths is None:
+        if self.latest_search is None:
             return
-        paths = self._paths
+        paths = self.latest_search
         self._pipelines[paths] = pipeline
         kept = paths.pipeline.rpartition("/")[2] in self.storage.list(paths.directory)
         if kept and self._lease is None:
