@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -17,6 +18,9 @@ import stamina
 
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.storage import Storage
+
+# It reports each pause; without a logging configuration Python prints that on standard error.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 
