@@ -45,8 +45,8 @@ def _complete_run(
 
 
 def _storage(storage_type: str | None, storage_root: str | None) -> Storage:
+    from hyn_k8s.search.opening import open_storage
     from hyn_k8s.search.settings import read_settings
-    from hyn_k8s.search.storage import open_storage
 
     flags = {contract.STORAGE_TYPE: storage_type, contract.STORAGE_ROOT: storage_root}
     return open_storage(read_settings(flags).storage)

@@ -14,8 +14,8 @@ import os
 import tempfile
 from typing import Any
 
+from hyn_k8s.search.s3 import s3_filesystem
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import s3_filesystem
 
 _bound: StorageSettings | None = None
 

@@ -21,8 +21,8 @@ from minio.error import MinioException, S3Error
 
 from hyn_k8s import contract
 from hyn_k8s.errors import StorageError
+from hyn_k8s.search.s3 import S3Storage, s3_problem
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import S3Storage, s3_problem
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 15.0

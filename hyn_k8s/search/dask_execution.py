@@ -1,10 +1,8 @@
 """Trials on a Dask cluster. Each submitted trial ends once, whatever becomes of its workers.
 
 It waits for results in the client's own event loop and hands them over through a queue, so
-nothing polls. It counts the workers lost under a trial, submits the trial again, and gives up on
-a trial that keeps killing its workers. Dask blames a lost worker on every trial that was assigned
-to it, also on those that only waited there; a loss counts here when the trial is known to have
-begun, and not if the worker said that it leaves.
+nothing polls. A trial that lost its worker is submitted again, for as many attempts as it is
+allowed (``attempts``).
 
 Every wait has an end. A trial past its time is stopped with its worker. Ten seconds without any
 news are reason to look: whether there is a scheduler, are workers, and whether each trial is where
@@ -15,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import enum
 import functools
 import pickle
@@ -28,8 +25,9 @@ from typing import Any
 from distributed import Future, KilledWorker
 
 from hyn_k8s.errors import HynError, SchedulerError, StorageError
+from hyn_k8s.search.attempts import Allowance, Attempt, overrun
 from hyn_k8s.search.cluster import Cluster
-from hyn_k8s.search.knowledge import Keeper, Known
+from hyn_k8s.search.knowledge import Keeper
 from hyn_k8s.search.outcome import Ended, Failure, failed_outcome, failure_of, read_outcome
 from hyn_k8s.search.remote import run_trial_remotely
 from hyn_k8s.search.state import InFlight
@@ -41,9 +39,6 @@ NO_WORKER_SECONDS = 300.0
 NO_SCHEDULER_SECONDS = 300.0
 """How long a scheduler that is gone is waited for."""
 
-UNLUCKY_PER_ATTEMPT = 4
-"""How many losses before a known beginning weigh as one: a trial may kill too fast to announce."""
-
 LOOK_SECONDS = 10.0
 """How often a driver that hears nothing looks whether anything can still come."""
 
@@ -52,33 +47,16 @@ STALLED_SECONDS = 60.0
 
 RECONNECT_SECONDS = 2.0
 
-STORAGE_PAUSE_SECONDS = 15.0
-"""The longest pause before a trial is run again whose worker's storage failed."""
-
-
-@dataclass(frozen=True)
-class _Submission:
-    """What every attempt of a trial is given, so that all come to the same."""
-
-    sample: bytes
-    known: Known
-
 
 @dataclass(frozen=True)
 class _Submitted:
-    """A trial that has not ended, in one of its attempts."""
+    """A trial that has not ended, in its latest attempt."""
 
-    submission: _Submission
+    attempt: Attempt
     future: Future | None
     """None while there is no scheduler, or the storage is given a pause."""
     since: float
     """When this attempt was submitted."""
-    lost: int
-    """Earlier attempts that lost their worker after the trial had begun there."""
-    unlucky: int
-    """Earlier attempts that lost their worker, the trial not known to have begun."""
-    unstored_since: float | None = None
-    """When the worker's storage first failed under it, attempt after attempt."""
 
     @property
     def key(self) -> str:
@@ -101,16 +79,6 @@ class _Note(enum.Enum):
     CONTEXT_WANTED = enum.auto()
 
 
-@dataclass(frozen=True)
-class Patience:
-    """What a trial may cost before it counts as failed."""
-
-    attempts: int
-    """Workers lost under it, at least 1."""
-    timeout: float | None
-    """Seconds; None for as long as it takes."""
-
-
 class DaskExecution:
     """Trials as tasks of a Dask client, one task an attempt.
 
@@ -122,10 +90,9 @@ class DaskExecution:
         self,
         cluster: Cluster,
         search: SearchTask,
-        patience: Patience,
+        allowance: Allowance,
         failed_reward: Any,
         keeper: Keeper,
-        storage_patience: float,
         renew: Callable[[], Cluster],
         lost: Callable[[int, bool], None],
         tell: Callable[[str], None],
@@ -133,24 +100,23 @@ class DaskExecution:
         self._cluster = cluster
         self._search = search
         self._task = pickle.dumps(search)
-        self._patience = patience
+        self._allowance = allowance
         self._failed_reward = failed_reward
         self._keeper = keeper
-        self._storage_patience = storage_patience
         self._paused: dict[int, float] = {}
         self._renew = renew
         self._lost = lost
         self._tell = tell
         self._submitted: dict[int, _Submitted] = {}
-        self._attempts = 0
+        self._tasks = 0
         self._heard: queue.SimpleQueue[tuple[int, Future, Any] | _Note] = queue.SimpleQueue()
         self._without_worker_since: float | None = None
         self._without_scheduler_since: float | None = None
         self._listen()
 
     def submit(self, number: int, asked: InFlight) -> None:
-        submission = _Submission(asked.pickled, self._keeper.write_known(asked.known))
-        self._submit(number, submission, asked.lost, asked.unlucky)
+        known = self._keeper.write_known(asked.known)
+        self._submit(number, Attempt(asked.pickled, known, asked.lost, asked.unlucky))
 
     def next(self, timeout: float | None = None) -> Ended | None:
         leave_at = None if timeout is None else time.monotonic() + timeout
@@ -200,32 +166,24 @@ class DaskExecution:
         wanted = functools.partial(self._heard.put, _Note.CONTEXT_WANTED)
         self._cluster.wanted[self._search.paths.name] = wanted
 
-    def _submit(
-        self,
-        number: int,
-        submission: _Submission,
-        lost: int,
-        unlucky: int,
-        unstored_since: float | None = None,
-    ) -> None:
+    def _submit(self, number: int, attempt: Attempt) -> None:
         now = time.monotonic()
         client = self._cluster.client
         if client.status != "running":
             self._note_no_scheduler()
-            trial = _Submitted(submission, None, now, lost, unlucky, unstored_since)
-            self._submitted[number] = trial
+            self._submitted[number] = _Submitted(attempt, None, now)
             return
-        self._attempts += 1
+        self._tasks += 1
         future = client.submit(
             run_trial_remotely,
             self._task,
             number,
-            submission.sample,
-            submission.known,
-            key=f"{self._search.key}-{self._search.paths.name}-trial-{number}-{self._attempts}",
+            attempt.sample,
+            attempt.known,
+            key=f"{self._search.key}-{self._search.paths.name}-trial-{number}-{self._tasks}",
             pure=False,
         )
-        self._submitted[number] = _Submitted(submission, future, now, lost, unlucky, unstored_since)
+        self._submitted[number] = _Submitted(attempt, future, now)
         client.loop.add_callback(self._deliver, client, number, future)
 
     async def _deliver(self, client: Any, number: int, future: Future) -> None:
@@ -279,17 +237,14 @@ class DaskExecution:
         return begun, left
 
     def _lose(self, number: int, trial: _Submitted, begun: bool, free: bool) -> Ended | None:
-        lost, unlucky = trial.lost, trial.unlucky
+        following = trial.attempt
         if not free:
-            lost, unlucky = lost + begun, unlucky + (not begun)
-            if lost + unlucky // UNLUCKY_PER_ATTEMPT >= self._patience.attempts:
-                del self._submitted[number]
-                times = "once" if lost + unlucky == 1 else f"{lost + unlucky} times"
-                text = f"the trial lost its worker {times}; it may have run out of memory"
-                self._lost(number, begun)
-                return self._failed(number, Failure(f"KilledWorker: {text}", text))
             self._lost(number, begun)
-        self._submit(number, trial.submission, lost, unlucky, trial.unstored_since)
+            following = following.after_loss(begun)
+            if following.is_poisonous(self._allowance):
+                del self._submitted[number]
+                return self._failed(number, following.poison())
+        self._submit(number, following)
         return None
 
     def _try_storage(self, number: int, trial: _Submitted, error: StorageError) -> None:
@@ -299,23 +254,20 @@ class DaskExecution:
             StorageError: it has failed for as long as the settings allow.
         """
         now = time.monotonic()
-        since = trial.unstored_since or now
-        if error.lasting or now - since >= self._storage_patience:
+        if error.lasting or not trial.attempt.storage_has_time(now, self._allowance):
             raise error.with_traceback(None)
-        if trial.unstored_since is None:
+        if trial.attempt.storage_failed_since is None:
             self._tell(f"{error}; trial {number} begins again")
-        waiting = dataclasses.replace(trial, future=None, unstored_since=since)
-        self._submitted[number] = waiting
-        pause = min(max(1.0, now - since), STORAGE_PAUSE_SECONDS)
-        self._paused[number] = now + pause
+        following = trial.attempt.after_storage_failure(now)
+        self._submitted[number] = _Submitted(following, None, now)
+        self._paused[number] = now + following.pause(now)
 
     def _submit_paused(self) -> None:
         """Run again what a storage has kept from ending, where the pause is over."""
         now = time.monotonic()
         for number in [number for number, at in self._paused.items() if at <= now]:
             del self._paused[number]
-            trial = self._submitted[number]
-            self._submit(number, trial.submission, trial.lost, trial.unlucky, trial.unstored_since)
+            self._submit(number, self._submitted[number].attempt)
 
     def _failed(self, number: int, failure: Failure) -> Ended:
         outcome = failed_outcome(number, failure, self._failed_reward)
@@ -323,11 +275,11 @@ class DaskExecution:
 
     def _ends(self) -> list[tuple[int, float]]:
         """The trials that workers have begun, and when each has to have ended."""
-        if self._patience.timeout is None:
+        if self._allowance.timeout is None:
             return []
         begun = self._cluster.started
         return [
-            (number, begun[trial.key][1] + self._patience.timeout)
+            (number, begun[trial.key][1] + self._allowance.timeout)
             for number, trial in self._submitted.items()
             if trial.key in begun
         ]
@@ -350,8 +302,7 @@ class DaskExecution:
         )
         self._cancel([trial])
         self._cluster.stop_worker(address)
-        text = f"the trial timed out: it had not ended after {self._patience.timeout:g} s"
-        return self._failed(number, Failure(f"TimeoutError: {text}", text))
+        return self._failed(number, overrun(self._allowance.timeout or 0.0))
 
     def _look(self) -> None:
         """Nothing has come for a while: see whether anything can.
@@ -394,7 +345,7 @@ class DaskExecution:
             for number, trial in waiting.items():
                 if trial.future and trial.key not in on_workers and not trial.future.done():
                     self._cancel([trial])
-                    self._submit(number, trial.submission, trial.lost, trial.unlucky)
+                    self._submit(number, trial.attempt)
 
     def _scheduler_is_gone(self, error: BaseException) -> bool:
         reason = getattr(error, "reason", None)
@@ -432,4 +383,4 @@ class DaskExecution:
         self._paused.clear()
         self._listen()
         for number, trial in list(self._submitted.items()):
-            self._submit(number, trial.submission, trial.lost, trial.unlucky, trial.unstored_since)
+            self._submit(number, trial.attempt)

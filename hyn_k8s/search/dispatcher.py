@@ -14,7 +14,8 @@ from typing import Any
 from hyn_k8s.contract import SEED
 from hyn_k8s.errors import HynError, SettingsError
 from hyn_k8s.search.experiments import experiment_of, keep_pipeline_of
-from hyn_k8s.search.searching import Request, Search
+from hyn_k8s.search.preparation import Request
+from hyn_k8s.search.searching import Search
 from hyn_k8s.search.session import Session, current_session, start_session
 from hyn_k8s.search.settings import read_settings
 

@@ -1,4 +1,4 @@
-"""The journal of a search on the run's storage: written behind the loop's back, read to resume.
+"""The journal of a search on the run's storage, written behind the loop's back.
 
 The loop appends events and goes on; a thread writes whatever has gathered as one segment, and
 while that write takes its time (a sync on a disk, 50 ms on S3) the next events gather. So a slow
@@ -12,7 +12,6 @@ and puts the searcher's state beside it, so that resuming reads few files and re
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import queue
 import threading
@@ -22,19 +21,9 @@ from dataclasses import dataclass
 
 from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import HynError, StorageError
-from hyn_k8s.search.events import (
-    Event,
-    Place,
-    Segment,
-    Told,
-    adjacent,
-    chain,
-    decode,
-    encode,
-    files_to_read,
-    join,
-)
+from hyn_k8s.search.events import Event, Place, Segment, Told, adjacent, encode, join
 from hyn_k8s.search.lease import Lease
+from hyn_k8s.search.past import Past
 from hyn_k8s.search.site import Blob
 from hyn_k8s.search.storage import Storage
 
@@ -49,22 +38,6 @@ which keeps the number of parts small however long a search runs."""
 WAIT_SECONDS = 60.0
 """How long to wait for the thread beyond the storage's patience, after which it gives up itself:
 a write that neither fails nor ends, as on a hanging mount, ends nothing else."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """What a search's journal holds."""
-
-    events: tuple[Event, ...] = ()
-    end: Place | None = None
-    elapsed: float = 0.0
-    """Seconds for which drivers ran the search."""
-    loose: tuple[Segment, ...] = ()
-    """The segments that are in no part yet."""
-    state: bytes | None = None
-    """The latest checkpoint, and"""
-    position: int = 0
-    """after how many events it was made."""
 
 
 @dataclass(frozen=True)
@@ -241,72 +214,3 @@ class Journal:
             self.error = self.error or error
             self._changed.notify_all()
         self._wake()
-
-
-class _Changed(Exception):
-    """A file that was listed is gone: its driver joined it with others."""
-
-
-def read_past(storage: Storage, paths: SearchPaths) -> Past:
-    """What the journal of a search holds; nothing of a search that has none.
-
-    Raises:
-        RunError: it is damaged, or of a later version.
-        StorageError: it cannot be read.
-    """
-    for _ in range(10):
-        try:
-            return _read_past(storage, paths)
-        except FileNotFoundError:
-            continue  # its driver is alive and has joined segments meanwhile
-    raise StorageError(storage.url, f"{paths.journal} changes faster than it can be read")
-
-
-def _read_past(storage: Storage, paths: SearchPaths) -> Past:
-    names = storage.list(paths.journal)
-    files = files_to_read(names)
-    contents = storage.read_all([f"{paths.journal}/{file.name}" for file in files])
-    found: dict[Place, Segment] = {}
-    joined: set[Place] = set()
-    for file, data in zip(files, contents, strict=True):
-        for segment in decode(paths.run, data):
-            found[segment.place] = segment
-            if file.name.endswith(".part"):
-                joined.add(segment.place)
-    segments = chain(paths.run, found)
-    events = tuple(event for segment in segments for event in segment.events)
-    past = Past(
-        events=events,
-        end=segments[-1].place if segments else None,
-        elapsed=segments[-1].elapsed if segments else 0.0,
-        loose=tuple(each for each in segments if each.place not in joined),
-    )
-    return _with_state(storage, paths, past, names, _ends(segments))
-
-
-def _ends(segments: list[Segment]) -> dict[int, int]:
-    """How many events there were at the end of each epoch of the chain."""
-    ends: dict[int, int] = {}
-    count = 0
-    for segment in segments:
-        count += len(segment.events)
-        ends[segment.place.epoch] = count
-    return ends
-
-
-def _with_state(
-    storage: Storage, paths: SearchPaths, past: Past, names: list[str], ends: dict[int, int]
-) -> Past:
-    """``past`` with the latest state that some driver made of events which still count."""
-    states = []
-    for name in names:
-        stem, _, ending = name.rpartition(".")
-        if ending == "state":
-            epoch, position = (int(part) for part in stem.split("-"))
-            if position <= ends.get(epoch, 0) or position == 0:
-                states.append((position, epoch, name))
-    if not states:
-        return past
-    position, _, name = max(states)
-    state = storage.read(f"{paths.journal}/{name}")
-    return dataclasses.replace(past, state=state, position=position)

@@ -10,9 +10,9 @@ import contextlib
 from typing import Any
 
 from hyn_k8s.search import binding, compat, results, shipping
+from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.session import current_session
 from hyn_k8s.search.settings import read_settings
-from hyn_k8s.search.storage import open_storage
 
 
 def load_best(run: str | None, trial: int | None) -> Any:

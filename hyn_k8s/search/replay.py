@@ -27,8 +27,8 @@ from hyn_k8s.search.events import (
     Twin,
     Unsampled,
 )
-from hyn_k8s.search.journal import Past
 from hyn_k8s.search.outcome import Outcome, read_outcome
+from hyn_k8s.search.past import Past
 from hyn_k8s.search.site import Blob
 from hyn_k8s.search.state import Report, SearchState
 from hyn_k8s.search.storage import Storage

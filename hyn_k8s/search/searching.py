@@ -15,43 +15,25 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from hyn_k8s.contract import SEED, ExitCode
-from hyn_k8s.errors import HynError, RunTakenError, SearchError, SettingsError, StorageError
-from hyn_k8s.search import checkpoint, hyper_models, identity, shipping
-from hyn_k8s.search.dask_execution import DaskExecution, Patience
-from hyn_k8s.search.execution import Execution, InlineExecution
-from hyn_k8s.search.journal import Journal, Past, read_past
-from hyn_k8s.search.knowledge import Keeper
+from hyn_k8s.contract import ExitCode
+from hyn_k8s.errors import HynError, RunTakenError, SearchError, StorageError
+from hyn_k8s.search import checkpoint, hyper_models, identity
+from hyn_k8s.search.execution import Execution
+from hyn_k8s.search.journal import Journal
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.loop import Order, SearchLoop
 from hyn_k8s.search.outcome import SUCCEEDED, failed_reward
+from hyn_k8s.search.past import Past, read_past
+from hyn_k8s.search.preparation import Request, prepare
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.replay import Replay, is_over
 from hyn_k8s.search.results import Recorder, SearchFacts
 from hyn_k8s.search.resumption import inform_of_past, until
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.signals import signals_reach, terminated_again_after
-from hyn_k8s.search.site import write_blob
 from hyn_k8s.search.state import Report, SearchState
-from hyn_k8s.search.table_settings import changed_settings
-from hyn_k8s.search.trial import Materials, SearchTask
 
 FINISHED_STATES = ("finished", "stopped")
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What ``search()`` was called with."""
-
-    data: tuple[Any, ...]
-    """``X, y, X_eval, y_eval, X_test``."""
-    fit_kwargs: dict[str, Any]
-    cv: bool
-    num_folds: int
-    max_trials: int
-    dataset_id: Any
-    trial_store: Any
-    space_options: dict[str, Any]
 
 
 class Search:
@@ -93,19 +75,21 @@ class Search:
             past = Past() if self._begun.new else read_past(self._storage, self._paths)
             if self._is_finished(past):
                 return self._restore_finished(past)
-            self._lease = self._session.drive()
+            self._lease = self._session.hold.drive()
             if not self._begun.new:
                 past = read_past(self._storage, self._paths)  # nobody adds to it any more
             self._storage.write(self._paths.identity, identity.encode(self._identity))
             replay = self._replay(past)
             self._say_where_it_goes_on(replay)
-            execution = self._prepare()
+            execution = prepare(
+                self._session, self._paths, self._hyper_model, self._request, self._lose_worker
+            )
         except BaseException as error:
-            self._session.is_taken |= isinstance(error, RunTakenError)
+            self._session.hold.is_taken |= isinstance(error, RunTakenError)
             self._session.forget_search(self._begun)
             raise
         journal = Journal(self._storage, self._paths, self._lease, past, execution.wake)
-        self._session.when_lost(journal.fail)
+        self._session.hold.when_lost(journal.fail)
         return self._conduct(execution, journal, past, replay)
 
     def _conduct(self, execution: Execution, journal: Journal, past: Past, replay: Replay) -> int:
@@ -195,7 +179,11 @@ class Search:
             self._recorder.add(report.row, report.failure)
             progress = _with(progress, report)
         self._progress = dataclasses.replace(
-            progress, workers_lost=replay.workers_lost, resumed=progress.done, begun=time.time()
+            progress,
+            workers_lost=replay.workers_lost,
+            resumed=progress.done,
+            begun=time.time(),
+            dashboard=self._session.dashboard,
         )
         return stopped_at
 
@@ -204,50 +192,6 @@ class Search:
             name = self._progress.search.removesuffix("/search-1")
             done = f"{len(replay.reports)} of {self._progress.total} done"
             self._session.reporter.tell(f"continuing {name}: {done}; --restart begins anew")
-
-    def _prepare(self) -> Execution:
-        """Put on the storage what every trial needs, and get hold of something to run them."""
-        shipping.ship_script_modules()
-        session, paths, request = self._session, self._paths, self._request
-        inline = session.standalone
-        light = hyper_models.stripped(self._hyper_model)
-        hyper_model = shipping.dumps(light, "the hyper model")
-        arguments = (*request.data, request.fit_kwargs)
-        data = None if inline else shipping.dumps(arguments, "the data of the search")
-        self._storage.make_directory(paths.models)
-        task = SearchTask(
-            key=session.join_inline() if inline else session.cluster().key,
-            paths=paths,
-            hyper_model=write_blob(self._storage, paths.hyper_model, hyper_model),
-            data=None if data is None else write_blob(self._storage, paths.data, data),
-            cv=self._facts.cv,
-            num_folds=request.num_folds,
-            seed=session.settings.seed,
-            table_settings=changed_settings(),
-        )
-        session.keep_hyper_model(paths, light)
-        if not inline:
-            return self._on_dask(task)
-        return InlineExecution(task, Materials(self._hyper_model, request.data, request.fit_kwargs))
-
-    def _on_dask(self, task: SearchTask) -> Execution:
-        session = self._session
-        cluster, settings = session.cluster(), session.settings
-        if task.seed is not None and cluster.address.startswith("inproc://"):
-            found = f"{task.seed} and workers in the script's own process"
-            raise SettingsError(SEED.label, found, "workers that are processes of their own")
-        self._progress = dataclasses.replace(self._progress, dashboard=cluster.dashboard)
-        return DaskExecution(
-            cluster,
-            task,
-            Patience(settings.trial_attempts, settings.trial_timeout),
-            failed_reward=failed_reward(self._hyper_model),
-            keeper=Keeper(self._storage, self._paths, self._hyper_model),
-            storage_patience=self._storage.settings.patience,
-            renew=session.cluster_again,
-            lost=self._lose_worker,
-            tell=session.reporter.tell,
-        )
 
     def _order(self) -> Order:
         request = self._request
@@ -317,7 +261,7 @@ class Search:
                 self._require_lease()
                 self._write_results(state)
         except (RunTakenError, StorageError) as raised:
-            self._session.is_taken |= isinstance(raised, RunTakenError)
+            self._session.hold.is_taken |= isinstance(raised, RunTakenError)
             if error is None:
                 raise raised.with_traceback(None) from None
 

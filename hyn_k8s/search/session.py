@@ -11,28 +11,25 @@ something left to do.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import sys
 import threading
 import uuid
-from collections.abc import Callable
 from typing import Any
 
-from hyn_k8s.contract import RunPaths, SearchPaths
+from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import HynError, SchedulerError, SearchError
-from hyn_k8s.search import binding, compat, lease, runs, shipping, site
-from hyn_k8s.search.bucket import ensure_bucket
+from hyn_k8s.search import binding, compat, shipping, site
 from hyn_k8s.search.cluster import Cluster, live_client
+from hyn_k8s.search.holding import RunHold
 from hyn_k8s.search.identity import Identity
-from hyn_k8s.search.lease import Lease
+from hyn_k8s.search.opening import open_usable_storage
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.reporting import LineReporter, Reporter
-from hyn_k8s.search.results import read_manifest
 from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.seeding import seed_process
 from hyn_k8s.search.settings import Backend, Settings
-from hyn_k8s.search.storage import S3Storage, Storage, open_storage
+from hyn_k8s.search.storage import Storage
 
 _current: Session | None = None
 
@@ -57,7 +54,7 @@ def start_session(
     global _current
     if _current is not None:
         _current.close()
-    storage = open_usable_storage(settings)
+    storage = open_usable_storage(settings.storage)
     stem = stem or default_stem(shipping.script_name())
     reporter = reporter or LineReporter(_write_line)
     reporter.tell(f"{stem}: {_where(settings)}; results go to {storage.url}")
@@ -82,15 +79,6 @@ def _write_line(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def open_usable_storage(settings: Settings) -> Storage:
-    """The storage of ``settings``, its bucket made if missing, proved by a write and a read."""
-    storage = open_storage(settings.storage)
-    if isinstance(storage, S3Storage):
-        ensure_bucket(storage)
-    storage.prove(f".storage-proof-{uuid.uuid4().hex}")
-    return storage
-
-
 class Session:
     """What outlives a single search of this process; closed once, at the end."""
 
@@ -98,38 +86,38 @@ class Session:
         self.settings = settings
         self.storage = PatientStorage(storage, reporter.tell)
         self.reporter = reporter
-        self.run: str | None = None
-        """The run's name, once a search has begun."""
         self.errors: list[HynError] = []
         """What nobody else tells: searches without a success, and what an experiment swallowed."""
         self.unfinished: set[SearchPaths] = set()
         """The searches in which a later call has something left to do."""
-        self.is_taken = False
-        """Whether another driver has taken the run over: then nothing of it is written here."""
         self.script_failed = False
         """Whether the script ended with an error of its own."""
+        self.latest_search: SearchPaths | None = None
+        """Where the search is that began last."""
+        self.hold = RunHold(self.storage, settings, stem, reporter.tell)
+        """Which run it is, and whether it is this process's to write."""
         self._impatient = storage
-        self._stem = runs.clean_stem(stem)
-        self._script = ""
-        """What tells the script, which has not begun yet, from others."""
         self._searches = 0
         self._hyper_models: dict[SearchPaths, Any] = {}
         self._pipelines: dict[SearchPaths, Any] = {}
-        self.latest_search: SearchPaths | None = None
-        """Where the search is that began last."""
         self._cluster: Cluster | None = None
         self._lock = threading.RLock()  # a script may search in several threads
-        self._manifest: dict[str, Any] = {}
-        self._is_new = False
-        self._lease: Lease | None = None
-        self._earlier_keys: list[str] = []
-        self._on_lost: list[Callable[[HynError], None]] = []
         self._inline_key = f"inline-{uuid.uuid4().hex}"
+
+    @property
+    def run(self) -> str | None:
+        """The run's name, once a search has begun."""
+        return self.hold.run
 
     @property
     def standalone(self) -> bool:
         """Whether trials run in this process."""
         return self.settings.backend is Backend.STANDALONE
+
+    @property
+    def dashboard(self) -> str | None:
+        """The URL of Dask's dashboard, None while it is unknown."""
+        return self._cluster.dashboard if self._cluster else None
 
     def begin_search(self, identity: Identity) -> Begun:
         """The next search, where it is or where it begins; the first one decides on the run.
@@ -138,17 +126,7 @@ class Session:
             RunError: the named run has another search there.
         """
         with self._lock:
-            if self.run is None:
-                self._choose_run(identity)
-            begun = runs.open_search(
-                self.storage,
-                self._manifest,
-                self._searches + 1,
-                identity,
-                self._script,
-                self.settings.restart,
-                self.reporter.tell,
-            )
+            begun = self.hold.open_search(self._searches + 1, identity)
             self._searches += 1
             self.latest_search = begun.paths
             self.unfinished.add(begun.paths)
@@ -159,41 +137,10 @@ class Session:
         with self._lock:
             self._searches -= 1
             self.unfinished.discard(begun.paths)
-            first = self._searches == 0
-            whole = first and self._is_new
-            if first:
-                self._let_go(abandoned=whole or self.is_taken, ended=False)
-                self.run = None
-            if begun.new and not self.is_taken:
-                self.storage.delete(begun.paths.run if whole else begun.paths.directory)
-
-    def drive(self) -> Lease:
-        """Become the run's driver, if this process is not yet; the hold it has on the run.
-
-        Raises:
-            RunTakenError: another driver is alive and holds it.
-        """
-        assert self.run is not None, "a search has begun"
-        with self._lock:
-            if self._lease is None:
-                self._lease = lease.claim(
-                    self.storage, self.run, self.reporter.tell, self._lose_run
-                )
-                claims = lease.read_claims(self.storage, self.run)
-                self._earlier_keys = [claim.key for claim in claims[:-1]]
-                changed = {"script": self._script, "ended": None}
-                if {**self._manifest, **changed} != self._manifest:
-                    self._manifest.update(changed)
-                    self._write_manifest()
-            return self._lease
-
-    def when_lost(self, call: Callable[[HynError], None]) -> None:
-        """Call ``call``, in another thread, when this driver loses its hold on the run."""
-        self._on_lost.append(call)
-
-    def _lose_run(self, error: HynError) -> None:
-        for call in self._on_lost:
-            call(error)
+            if self._searches == 0:
+                self.hold.forget()
+            if begun.new and not self.hold.is_taken:
+                self.storage.delete(begun.paths.directory)
 
     def keep_hyper_model(self, paths: SearchPaths, hyper_model: Any) -> None:
         """Remember the stripped hyper model of a search, for loading its models in this process."""
@@ -210,10 +157,10 @@ class Session:
         paths = self.latest_search
         self._pipelines[paths] = pipeline
         kept = paths.pipeline.rpartition("/")[2] in self.storage.list(paths.directory)
-        if kept and self._lease is None:
+        if kept and not self.hold.is_driving:
             return  # of a finished run, which stays as it is
         try:
-            self.drive()
+            self.hold.drive()
             self.storage.write(paths.pipeline, shipping.dumps(pipeline, "the pipeline"))
         except HynError as error:
             self.reporter.tell(f"The experiment's pipeline is not kept. {error}")
@@ -234,13 +181,13 @@ class Session:
             if self._cluster is not None and not self._cluster.serves():
                 self._close_cluster()
             if self._cluster is None:
-                held = self.drive()
+                held = self.hold.drive()
                 self._cluster = Cluster(
                     self.settings,
                     self.storage,
                     self.run,
                     held.key,
-                    self._earlier_keys,
+                    self.hold.earlier_keys,
                     self.reporter.tell,
                 )
             return self._cluster
@@ -275,26 +222,10 @@ class Session:
         if self.settings.seed is not None:
             seed_process(None)
         atexit.unregister(self.close)
-        self._let_go(abandoned=self.is_taken, ended=not self._is_left_unfinished())
+        self.hold.let_go(self._impatient, ended=not self._is_left_unfinished())
         self.reporter.close()
         if _current is self:
             _current = None
-
-    def _let_go(self, abandoned: bool, ended: bool) -> None:
-        """Stop driving the run; if it is not ``abandoned`` say so, and whether it has ended."""
-        held, self._lease = self._lease, None
-        if held is None:
-            return
-        if abandoned:
-            held.abandon()
-            return
-        storage = self._impatient
-        with contextlib.suppress(HynError):  # the storage may be what ended the run
-            storage.delete(RunPaths(self.run or "").proof)
-            if ended:
-                self._manifest["ended"] = runs.now()
-                storage.write(RunPaths(self.run or "").manifest, runs.encode(self._manifest))
-            held.release(storage)
 
     def _is_left_unfinished(self) -> bool:
         """Whether a later call of the same script has something left to do."""
@@ -303,30 +234,6 @@ class Session:
         script = getattr(sys.modules.get("__main__"), "__file__", None) is not None
         raised = script and getattr(sys, "last_type", None) is not None
         return bool(self.unfinished) or self.script_failed or swallowed or raised
-
-    def _choose_run(self, identity: Identity) -> None:
-        """Find the run to be continued, or begin one."""
-        self._script = runs.read_script()
-        named, found = self.settings.run, None
-        if named is not None:
-            found = read_manifest(self.storage, named)
-        elif not self.settings.restart:
-            found = runs.find_unfinished(
-                self.storage, self._stem, self._script, identity, self.reporter.tell
-            )
-        if found is None:
-            try:
-                found = runs.create_run(self.storage, named, self._stem, self._script)
-                self._is_new = True
-            except FileExistsError:  # another driver of this name was faster
-                found = read_manifest(self.storage, named or "")
-        assert found is not None
-        self._manifest = found
-        self.run = str(found["run"])
-
-    def _write_manifest(self) -> None:
-        path = RunPaths(self._manifest["run"]).manifest
-        self.storage.write(path, runs.encode(self._manifest))
 
 
 def default_stem(script: str) -> str:

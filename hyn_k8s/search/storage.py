@@ -1,6 +1,6 @@
-"""The shared storage: read, write, create, list, delete, on a directory or in an S3 bucket.
+"""The shared storage: read, write, create, list, delete. Here on a directory; ``s3`` has buckets.
 
-Everything a run leaves behind goes through one of the two classes here, under paths relative to
+Everything a run leaves behind goes through one of the two classes, under paths relative to
 the storage root (``contract.RunPaths`` names them all). A write is all or nothing: a reader sees
 the old bytes, the new bytes or no file, never a part. ``create`` writes only where nothing is,
 which is how a run's name is claimed. Nothing is cached, because other processes write too: s3fs
@@ -19,10 +19,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
-from urllib.parse import urlsplit
 
-from hyn_k8s import contract
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.settings import StorageSettings
 
@@ -186,141 +183,3 @@ def file_error(url: str, error: OSError) -> StorageError:
     reason = error.strerror or type(error).__name__
     problem = f"{reason}: {remedy}" if remedy else reason
     return StorageError(url, problem, error.errno in _LASTING)
-
-
-class S3Storage(Storage):
-    """A bucket, or a prefix in one, of any S3-compatible endpoint."""
-
-    def __init__(self, settings: StorageSettings) -> None:
-        super().__init__(settings)
-        self._fs = s3_filesystem(settings)
-
-    @property
-    def url(self) -> str:
-        endpoint = self.settings.endpoint
-        if endpoint is None:
-            return self.settings.url
-        parts = urlsplit(endpoint)
-        host = parts.netloc.rpartition("@")[2]  # a URL may carry a user and a password
-        return f"{self.settings.url} at {parts.scheme}://{host}"
-
-    def rooted(self, path: str) -> str:
-        return f"{self.settings.root}/{path}"
-
-    def read(self, path: str) -> bytes:
-        with self._explained():
-            return cast(bytes, self._fs.cat_file(self.rooted(path)))
-
-    def read_all(self, paths: Sequence[str]) -> list[bytes]:
-        """All at once: one after the other, each would cost a round trip."""
-        if not paths:
-            return []
-        with self._explained():
-            rooted = [self.rooted(path) for path in paths]
-            found = self._fs.cat(rooted)
-            return [found[name] for name in rooted]
-
-    def write(self, path: str, data: bytes) -> None:
-        with self._explained():
-            self._fs.pipe_file(self.rooted(path), data)
-
-    def create(self, path: str, data: bytes) -> None:
-        with self._explained():
-            self._fs.pipe_file(self.rooted(path), data, mode="create")
-
-    def list(self, path: str) -> list[str]:
-        with self._explained(), contextlib.suppress(FileNotFoundError):
-            found = self._fs.ls(self.rooted(path), detail=False, refresh=True)
-            return sorted({name.rstrip("/").rpartition("/")[2] for name in found})
-        return []
-
-    def delete(self, path: str) -> None:
-        with self._explained(), contextlib.suppress(FileNotFoundError):
-            self._fs.rm(self.rooted(path), recursive=True)
-
-    def delete_all(self, paths: Sequence[str]) -> None:
-        """A thousand in a request."""
-        with self._explained(), contextlib.suppress(FileNotFoundError):
-            if paths:
-                self._fs.rm([self.rooted(path) for path in paths])
-
-    def make_directory(self, path: str) -> None:
-        """Nothing to do: S3 has no directories."""
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            yield
-        except (FileNotFoundError, FileExistsError):
-            raise
-        except (OSError, BotoCoreError, ClientError) as error:
-            code = s3_code(error)
-            if code == "PreconditionFailed":
-                raise FileExistsError(code) from error
-            raise StorageError(self.url, s3_problem(code), code in _LASTING_CODES) from error
-        except TypeError as error:
-            # s3fs connects at the first request, and only then looks at its options; the
-            # message has the option's name, which is all that may be told of them.
-            problem = f"s3fs refuses {contract.STORAGE_OPTIONS.name}: {error}"
-            raise StorageError(self.url, problem, True) from None
-
-
-def s3_filesystem(settings: StorageSettings) -> Any:
-    """A fresh s3fs file system for ``settings`` that keeps no listings."""
-    import s3fs
-
-    options = {**settings.options, "use_listings_cache": False, "skip_instance_cache": True}
-    keys = settings.credentials
-    if keys is not None:
-        options.update(key=keys.access_key, secret=keys.secret_key, token=keys.session_token)
-    return s3fs.S3FileSystem(**options)
-
-
-def s3_code(error: Exception) -> str:
-    """The S3 error code behind an error of s3fs or botocore, else the error's own name."""
-    cause = error.__cause__ or error
-    code = getattr(cause, "response", {}).get("Error", {}).get("Code", "")
-    return code or type(cause).__name__
-
-
-_REJECTED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
-_DENIED = ("AccessDenied", "403", "Forbidden")
-_AWAY = {
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "ConnectionClosedError",
-    "ReadTimeoutError",
-    "HTTPClientError",
-    "SlowDown",
-    "ServiceUnavailable",
-    "InternalError",
-    "RequestTimeout",
-    "503",
-}
-_LASTING_CODES = {*_REJECTED, *_DENIED, "NoCredentialsError", "NoSuchBucket"}
-
-
-def is_s3_away(error: Exception) -> bool:
-    """Whether an error of s3fs or botocore says that the endpoint is away or overloaded."""
-    return s3_code(error) in _AWAY
-
-
-def s3_problem(code: str) -> str:
-    """What an S3 error code, or the name of a client's error, means to a user."""
-    keys = f"{contract.STORAGE_ACCESS_KEY.name} and {contract.STORAGE_SECRET_KEY.name}"
-    if code in _REJECTED:
-        return f"the credentials were rejected ({code}); check {keys}"
-    if code in _DENIED:
-        return f"access was denied ({code}); check {keys} and what they may do with the bucket"
-    if code == "NoCredentialsError":
-        return f"no credentials were found; set {keys}"
-    if code in ("EndpointConnectionError", "ConnectTimeoutError", "MaxRetryError"):
-        return f"the endpoint does not answer ({code}); check {contract.STORAGE_OPTIONS.name}"
-    return f"the request failed ({code})"
-
-
-def open_storage(settings: StorageSettings) -> Storage:
-    """The storage that ``settings`` name; nothing is contacted yet."""
-    return S3Storage(settings) if settings.kind == "s3" else FileStorage(settings)

@@ -34,8 +34,9 @@ from hyn_k8s.search.outcome import (
     failure_of,
     summary_of,
 )
+from hyn_k8s.search.s3 import is_s3_away, s3_code, s3_problem
 from hyn_k8s.search.site import Blob, Site
-from hyn_k8s.search.storage import file_error, is_s3_away, s3_code, s3_problem
+from hyn_k8s.search.storage import file_error
 
 _STORAGE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO}
 

@@ -28,8 +28,9 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError, WorkerError
 from hyn_k8s.search import compat, site
+from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.settings import StorageSettings, worker_storage
-from hyn_k8s.search.storage import Storage, open_storage
+from hyn_k8s.search.storage import Storage
 
 if TYPE_CHECKING:
     from distributed import Worker

@@ -21,10 +21,11 @@ import hyn_k8s
 from hyn_k8s.contract import RunPaths
 from hyn_k8s.search import session as sessions
 from hyn_k8s.search.activation import activate
-from hyn_k8s.search.journal import Journal, Past
+from hyn_k8s.search.journal import Journal
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.loop import Order, SearchLoop
 from hyn_k8s.search.outcome import SUCCEEDED, Ended, Outcome
+from hyn_k8s.search.past import Past
 from hyn_k8s.search.reporting import LineReporter
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.settings import Settings, StorageSettings

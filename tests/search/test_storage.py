@@ -14,8 +14,10 @@ import pytest
 
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.bucket import ensure_bucket
+from hyn_k8s.search.opening import open_storage
+from hyn_k8s.search.s3 import S3Storage
 from hyn_k8s.search.settings import Settings
-from hyn_k8s.search.storage import S3Storage, Storage, open_storage
+from hyn_k8s.search.storage import Storage
 from tests.mounts import MOUNT_NAMESPACE
 from tests.processes import S3Server, free_port
 
@@ -149,7 +151,7 @@ class TestUnusableFileStorage:
         root.mkdir()
         program = f"""
             from hyn_k8s.search.settings import Settings
-            from hyn_k8s.search.storage import open_storage
+            from hyn_k8s.search.opening import open_storage
             environ = {{"HYN_STORAGE_ROOT": {str(root)!r}}}
             storage = open_storage(Settings.from_env(environ, "/").storage)
             try:

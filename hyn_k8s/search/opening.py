@@ -1,0 +1,28 @@
+"""Opens the storage that settings name, of either kind, with a proof where a run depends on it."""
+
+from __future__ import annotations
+
+import uuid
+
+from hyn_k8s.search.bucket import ensure_bucket
+from hyn_k8s.search.s3 import S3Storage
+from hyn_k8s.search.settings import StorageSettings
+from hyn_k8s.search.storage import FileStorage, Storage
+
+
+def open_storage(settings: StorageSettings) -> Storage:
+    """The storage that ``settings`` name; nothing is contacted yet."""
+    return S3Storage(settings) if settings.kind == "s3" else FileStorage(settings)
+
+
+def open_usable_storage(settings: StorageSettings) -> Storage:
+    """The storage of ``settings``, its bucket made if missing, proved by a write and a read.
+
+    Raises:
+        StorageError: it cannot be reached or written.
+    """
+    storage = open_storage(settings)
+    if isinstance(storage, S3Storage):
+        ensure_bucket(storage)
+    storage.prove(f".storage-proof-{uuid.uuid4().hex}")
+    return storage
