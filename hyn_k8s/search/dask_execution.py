@@ -32,12 +32,7 @@ from hyn_k8s.search.outcome import Ended, Failure, failed_outcome, failure_of, r
 from hyn_k8s.search.remote import run_trial_remotely
 from hyn_k8s.search.state import InFlight
 from hyn_k8s.search.trial import SearchTask
-
-NO_WORKER_SECONDS = 300.0
-"""How long trials may wait on a cluster without a single worker."""
-
-NO_SCHEDULER_SECONDS = 300.0
-"""How long a scheduler that is gone is waited for."""
+from hyn_k8s.search.watch import ClusterWatch
 
 LOOK_SECONDS = 10.0
 """How often a driver that hears nothing looks whether anything can still come."""
@@ -110,8 +105,7 @@ class DaskExecution:
         self._submitted: dict[int, _Submitted] = {}
         self._tasks = 0
         self._heard: queue.SimpleQueue[tuple[int, Future, Any] | _Note] = queue.SimpleQueue()
-        self._without_worker_since: float | None = None
-        self._without_scheduler_since: float | None = None
+        self._watch = ClusterWatch(tell)
         self._listen()
 
     def submit(self, number: int, asked: InFlight) -> None:
@@ -121,7 +115,7 @@ class DaskExecution:
     def next(self, timeout: float | None = None) -> Ended | None:
         leave_at = None if timeout is None else time.monotonic() + timeout
         while True:
-            if self._without_scheduler_since is not None:
+            if self._watch.is_scheduler_away:
                 self._reconnect()
             self._submit_paused()
             heard = self._hear(leave_at)
@@ -170,7 +164,7 @@ class DaskExecution:
         now = time.monotonic()
         client = self._cluster.client
         if client.status != "running":
-            self._note_no_scheduler()
+            self._miss_scheduler()
             self._submitted[number] = _Submitted(attempt, None, now)
             return
         self._tasks += 1
@@ -199,7 +193,7 @@ class DaskExecution:
     def _hear(self, leave_at: float | None) -> tuple[int, Future, Any] | _Note | None:
         """What comes next; None when it is time to look at something."""
         now = time.monotonic()
-        away = self._without_scheduler_since is not None
+        away = self._watch.is_scheduler_away
         times = [now + (RECONNECT_SECONDS if away else LOOK_SECONDS)]
         times += [] if leave_at is None else [leave_at]
         times += [*self._paused.values(), *(end for _, end in self._ends())]
@@ -214,7 +208,7 @@ class DaskExecution:
         if trial is None or trial.future is not future:
             return None  # an attempt that was given up
         if isinstance(result, _Lost) and self._scheduler_is_gone(result.error):
-            self._note_no_scheduler()
+            self._miss_scheduler()
             return None  # nobody's loss; all are submitted again
         begun, left = self._forget(trial.key)
         if isinstance(result, _Lost):
@@ -308,22 +302,18 @@ class DaskExecution:
         """Nothing has come for a while: see whether anything can.
 
         Raises:
-            SchedulerError: there was no worker for NO_WORKER_SECONDS.
+            SchedulerError: scheduler or workers have been away for too long.
         """
-        client, now = self._cluster.client, time.monotonic()
-        if client.status != "running":
-            self._note_no_scheduler()
-            return
-        if client.scheduler_info().get("workers"):
-            self._without_worker_since = None
+        if self._cluster.client.status != "running":
+            self._miss_scheduler()
+        elif self._cluster.client.scheduler_info().get("workers"):
+            self._watch.find_workers()
             self._submit_stalled_again()
-            return
-        if self._without_worker_since is None:
-            self._without_worker_since = now
-            self._tell(f"No worker is connected to {self._cluster.address}; trials wait for one.")
-        if now - self._without_worker_since > NO_WORKER_SECONDS:
-            problem = f"no worker was connected to it for {NO_WORKER_SECONDS:.0f} s"
-            raise SchedulerError(self._cluster.address, problem)
+        else:
+            self._watch.miss_workers(self._cluster.address)
+
+    def _miss_scheduler(self) -> None:
+        self._watch.miss_scheduler(self._cluster.address, len(self._submitted))
 
     def _submit_stalled_again(self) -> None:
         """A task that no worker has is no trial that takes its time: Dask may have lost it.
@@ -354,32 +344,18 @@ class DaskExecution:
             or self._cluster.client.status != "running"
         )
 
-    def _note_no_scheduler(self) -> None:
-        if self._without_scheduler_since is None:
-            self._without_scheduler_since = time.monotonic()
-            self._tell(
-                f"The Dask scheduler {self._cluster.address} went away; {len(self._submitted)} "
-                f"trials wait up to {NO_SCHEDULER_SECONDS:.0f} s for it, and begin again then"
-            )
-
     def _reconnect(self) -> None:
         """Try to connect again, and submit every trial that has not ended.
 
         Raises:
-            SchedulerError: it did not come back within NO_SCHEDULER_SECONDS.
+            SchedulerError: the scheduler has been away for too long.
         """
-        assert self._without_scheduler_since is not None
         try:
             self._cluster = self._renew()
         except SchedulerError:
-            if time.monotonic() - self._without_scheduler_since > NO_SCHEDULER_SECONDS:
-                problem = (
-                    f"it went away while {len(self._submitted)} trials were running, and did not "
-                    f"come back within {NO_SCHEDULER_SECONDS:.0f} s"
-                )
-                raise SchedulerError(self._cluster.address, problem) from None
+            self._miss_scheduler()
             return
-        self._without_scheduler_since = None
+        self._watch.find_scheduler()
         self._paused.clear()
         self._listen()
         for number, trial in list(self._submitted.items()):

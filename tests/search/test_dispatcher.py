@@ -206,7 +206,7 @@ class TestLostWorkers:
         tmp_path: pathlib.Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("hyn_k8s.search.dask_execution.NO_SCHEDULER_SECONDS", 1.0)
+        monkeypatch.setattr("hyn_k8s.search.watch.NO_SCHEDULER_SECONDS", 1.0)
         monkeypatch.setattr("hyn_k8s.search.cluster.CONNECT_TIMEOUT_SECONDS", 1.0)
         with session_on(own_cluster.address, str(tmp_path / "root")) as (session, notes):
 
