@@ -14,7 +14,7 @@ from typing import Any
 
 from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError
-from hyn_k8s.search import lease, runs
+from hyn_k8s.search import claims, lease, runs
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.results import read_manifest
@@ -80,8 +80,8 @@ class RunHold:
         with self._lock:
             if self._lease is None:
                 self._lease = lease.claim(self._storage, self.run, self._tell, self._lose)
-                claims = lease.read_claims(self._storage, self.run)
-                self.earlier_keys = [claim.key for claim in claims[:-1]]
+                drivers = claims.read_claims(self._storage, self.run)
+                self.earlier_keys = [driver.key for driver in drivers[:-1]]
                 changed = {**self._manifest, "script": self._script, "ended": None}
                 if changed != self._manifest:
                     self._manifest = changed
@@ -103,6 +103,13 @@ class RunHold:
         else:
             self.let_go(self._storage, ended=False)
         self.run = None
+
+    def note_end(self) -> None:
+        """A run that was found with nothing left to do has ended now, if it had not before."""
+        if self.run is not None and not self.is_driving and self._manifest.get("ended") is None:
+            with contextlib.suppress(HynError):  # a driver that is alive says so itself
+                if claims.is_free(claims.latest_claim(self._storage, self.run)):
+                    self.drive()
 
     def let_go(self, storage: Storage, ended: bool) -> None:
         """Drive the run no more, and say so by way of ``storage``; the second call does nothing."""
@@ -126,6 +133,7 @@ class RunHold:
     def _choose_run(self, identity: Identity) -> None:
         """Find the run to be continued, or begin one."""
         self._script = runs.read_script()
+        self._is_new = self.is_taken = False
         named, found = self._settings.run, None
         if named is not None:
             found = read_manifest(self._storage, named)

@@ -36,6 +36,8 @@ class Identity:
     """0 without cross validation."""
     data: str = ""
     """Hypernets' hash of the data, and of what else the search evaluates on."""
+    earlier: int = 0
+    """How many trials of other searches the history had."""
 
 
 def identity_of(
@@ -50,11 +52,22 @@ def identity_of(
         rewards=hyper_models.reward_names(hyper_model),
         folds=num_folds if cv else 0,
         data="-".join([str(dataset_id), *(_hash(data) for data in others if data is not None)]),
+        earlier=len(hyper_model.history.trials),
     )
 
 
+def circumstances(begun: Identity, now: Identity) -> list[str]:
+    """What differs of what a search meets with, a clause each; it is the same search still."""
+    found = []
+    if begun.data != now.data:
+        found.append("its data are others than before")
+    if begun.earlier != now.earlier:
+        found.append(f"its history had {begun.earlier} earlier trials, has {now.earlier}")
+    return found
+
+
 def differences(begun: Identity, now: Identity) -> list[str]:
-    """What differs, apart from the data, a clause each: ``its searcher's size was 30, is 10``."""
+    """What differs of the search itself, a clause each: ``its searcher's size was 30, is 10``."""
     found = []
     if begun.hyper_model != now.hyper_model:
         found.append(f"its hyper model was {begun.hyper_model}, is {now.hyper_model}")

@@ -15,19 +15,22 @@ its listing fresh.
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-import psutil
 
 from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError, RunTakenError
+from hyn_k8s.search.claims import (
+    Claim,
+    is_free,
+    is_here,
+    latest_claim,
+    latest_epoch,
+    now,
+    this_process,
+)
 from hyn_k8s.search.storage import Storage
 
 LEASE_SECONDS = 30.0
@@ -41,85 +44,19 @@ MARGIN = 1 / 3
 """The part of the lease that is kept in hand for a slow write."""
 
 
-@dataclass(frozen=True)
-class Holder:
-    """A process, told apart from all others."""
-
-    host: str
-    pid: int
-    started: float
-    """When the process began, by the host's clock."""
-    pids: int
-    """The process namespace: in two containers with one host name, a pid means two things."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What the latest driver of a run says of itself."""
-
-    epoch: int
-    key: str
-    """The name under which its workers know the run."""
-    holder: Holder
-    renewed: str
-    """Differs after each renewal."""
-    released: bool
-
-
-def this_process() -> Holder:
-    """The Holder that this process is."""
-    try:
-        pids = os.stat("/proc/self/ns/pid").st_ino
-    except OSError:
-        pids = 0  # a system without namespaces
-    return Holder(socket.gethostname(), os.getpid(), psutil.Process().create_time(), pids)
-
-
-def is_dead(holder: Holder) -> bool:
-    """Whether ``holder`` is known not to run any more; False when that cannot be seen from here."""
-    here = this_process()
-    if (holder.host, holder.pids) != (here.host, here.pids):
-        return False
-    try:
-        process = psutil.Process(holder.pid)
-        same = abs(process.create_time() - holder.started) < 1
-        return not same or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def is_free(claim: Claim | None) -> bool:
-    """Whether a run with this latest claim can be claimed at once."""
-    return claim is None or claim.released or is_dead(claim.holder)
-
-
-def latest_epoch(storage: Storage, run: str) -> int:
-    """The epoch of the run's latest driver, 0 when it never had one."""
-    names = storage.list(RunPaths(run).drivers)
-    return max((int(name.partition(".")[0]) for name in names), default=0)
-
-
-def read_claims(storage: Storage, run: str) -> list[Claim]:
-    """What the run's drivers said of themselves, in their order."""
-    paths = RunPaths(run)
-    epochs = range(1, latest_epoch(storage, run) + 1)
-    return [_claim(json.loads(storage.read(paths.driver(epoch)))) for epoch in epochs]
-
-
 def read_driver(storage: Storage, run: str, seconds: float = LEASE_SECONDS) -> str | None:
     """Who drives the run at this moment, in words; None when nobody does.
 
     A driver on another host is watched for up to ``seconds``.
     """
-    seen = _latest_claim(storage, run)
+    seen = latest_claim(storage, run)
     if is_free(seen):
         return None
     assert seen is not None
-    here = this_process()
-    if (seen.holder.host, seen.holder.pids) != (here.host, here.pids):
-        deadline = _now() + seconds
-        while _latest_claim(storage, run) == seen:
-            if _now() > deadline:
+    if not is_here(seen.holder):
+        deadline = now() + seconds
+        while latest_claim(storage, run) == seen:
+            if now() > deadline:
                 return None
             time.sleep(LOOK_SECONDS)  # nobody tells when a file changes, or does not
     return f"the process {seen.holder.pid} on {seen.holder.host}"
@@ -147,7 +84,7 @@ class Lease:
         self._holder = this_process()
         self._seconds = seconds
         self._lost = lost
-        self._renewed_at = _now()
+        self._renewed_at = now()
         self._let_go = threading.Event()
         self._lock = threading.Lock()
         storage.create(self._path, self._document(released=False))
@@ -161,7 +98,7 @@ class Lease:
             RunTakenError: another driver has claimed the run.
             StorageError: nobody can tell.
         """
-        if _now() - self._renewed_at >= self._seconds * (1 - MARGIN):
+        if now() - self._renewed_at >= self._seconds * (1 - MARGIN):
             self.renew()
 
     def renew(self) -> None:
@@ -172,7 +109,7 @@ class Lease:
             StorageError: the storage is away.
         """
         with self._lock:
-            began = _now()
+            began = now()
             self._storage.write(self._path, self._document(released=False))
             latest = latest_epoch(self._storage, self._run)
             if latest > self.epoch:
@@ -226,7 +163,7 @@ def claim(
     Raises:
         RunTakenError: another driver held on to it for ``wait`` seconds.
     """
-    deadline = _now() + wait
+    deadline = now() + wait
     while True:
         latest = _await_free(storage, run, tell, seconds, deadline)
         try:
@@ -240,44 +177,24 @@ def _await_free(
 ) -> int:
     """Wait until the latest driver of ``run`` no longer holds it; that driver's epoch."""
     seen: Claim | None = None
-    seen_at = _now()
+    seen_at = now()
     while True:
-        latest = _latest_claim(storage, run)
+        latest = latest_claim(storage, run)
         if is_free(latest):
             return latest.epoch if latest else 0
         assert latest is not None
-        now = _now()
+        moment = now()
         if latest != seen:
             if seen is None:
                 who = f"the process {latest.holder.pid} on {latest.holder.host}"
                 tell(f"{run}: {who} drives it; waiting until it lets go ({seconds:.0f} s)")
-            seen, seen_at = latest, now
-        if now - seen_at > seconds:
+            seen, seen_at = latest, moment
+        if moment - seen_at > seconds:
             return latest.epoch
-        if now > deadline:
+        if moment > deadline:
             problem = (
                 f"it is driven by the process {latest.holder.pid} on {latest.holder.host}, which "
                 f"is alive; stop that one first, or choose another name"
             )
             raise RunTakenError(run, problem)
         time.sleep(LOOK_SECONDS)  # nobody tells when a file changes, or does not
-
-
-def _latest_claim(storage: Storage, run: str) -> Claim | None:
-    epoch = latest_epoch(storage, run)
-    return _claim(json.loads(storage.read(RunPaths(run).driver(epoch)))) if epoch else None
-
-
-def _claim(document: dict[str, Any]) -> Claim:
-    return Claim(
-        epoch=document["epoch"],
-        key=document["key"],
-        holder=Holder(**document["holder"]),
-        renewed=document["renewed"],
-        released=document["released"],
-    )
-
-
-def _now() -> float:
-    """Seconds on a clock that also runs while the machine sleeps, where there is one."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -275,7 +275,7 @@ class SearchLoop:
         void = [report for _, reports in self._unreported for report in reports]
         self._unreported.clear()
         self._state.take_back(sum(report.trial is not None for report in void))
-        self._state.stopped = True
+        self._state.stop()
         self._journal.require(self._journal.append(Stopped(self._reported)))
 
     def keep_state(self) -> None:

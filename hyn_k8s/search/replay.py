@@ -86,7 +86,8 @@ class Replay:
             self._apply(event, results)
         if len(events) <= position:
             self._restore()
-        self._state.stopped = any(isinstance(event, Stopped) for event in self._past.events)
+        if any(isinstance(event, Stopped) for event in self._past.events):
+            self._state.stop()
 
     def _counting(self) -> tuple[Event, ...]:
         """The events without those that came after the one at which a callback stopped."""

@@ -163,9 +163,10 @@ def open_search(
     if differing and not same_script:
         problem = f"{latest.name} was begun otherwise: {'; '.join(differing)}"
         raise RunError(run, f"{problem}; choose another name, or begin anew with --restart")
-    if not differing and begun.data == now_is.data:
+    differing += identity.circumstances(begun, now_is)
+    if not differing:
         return Begun(latest, new=False)
-    what = "; ".join(differing) or "its data are others than before"
+    what = "; ".join(differing)
     tell(f"Warning: {run}/{latest.name} begins anew as {anew.paths.name}: {what}")
     return anew
 

@@ -32,6 +32,7 @@ from hyn_k8s.search.resumption import inform_of_past, until
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.signals import signals_reach, terminated_again_after
 from hyn_k8s.search.state import Report, SearchState
+from hyn_k8s.search.trial_stores import earlier_trials_only
 
 FINISHED_STATES = ("finished", "stopped")
 
@@ -60,7 +61,7 @@ class Search:
             begun=time.time(),
         )
         self._state = SearchState(hyper_model)
-        self._anchors = checkpoint.anchors_of(hyper_model, request.trial_store)
+        self._anchors: checkpoint.Anchors = {}
         self._loop: SearchLoop | None = None
         self._lease: Lease | None = None
 
@@ -71,6 +72,13 @@ class Search:
             HynError: the cluster or the storage failed, or the run is another driver's now.
             SystemExit: after SIGTERM, with the code that says: continue later.
         """
+        models = self._storage.rooted(self._paths.models)
+        store = self._request.trial_store
+        with earlier_trials_only(self._hyper_model.searcher, store, models) as seen_by_learner:
+            self._anchors = checkpoint.anchors_of(self._hyper_model, seen_by_learner)
+            return self._run()
+
+    def _run(self) -> int:
         try:
             past = Past() if self._begun.new else read_past(self._storage, self._paths)
             if self._is_finished(past):
@@ -144,7 +152,7 @@ class Search:
         self._take_past(replay, past)
         self._show(self._progress.finished())
         self._session.keep_hyper_model(self._paths, hyper_models.stripped(self._hyper_model))
-        self._session.unfinished.discard(self._paths)
+        self._finish()
         return self._state.following
 
     def _replay(self, past: Past) -> Replay:
@@ -266,17 +274,21 @@ class Search:
                 raise raised.with_traceback(None) from None
 
     def _write_results(self, state: str) -> None:
-        progress = self._progress
         # Space is freed first: a full storage may be why the search ends.
         for passing in (self._paths.data, self._paths.known):
             self._storage.delete(passing)
         self._delete_orphans()
-        self._recorder.write(progress, state, self._recorder.pareto())
+        self._recorder.write(self._progress, state, self._recorder.pareto())
         if state in FINISHED_STATES:
-            self._session.unfinished.discard(self._paths)
-            if progress.failed and progress.failed == progress.done:
-                last = progress.last_error or "an unknown error"
-                self._session.errors.append(SearchError(progress.search, progress.failed, last))
+            self._finish()
+
+    def _finish(self) -> None:
+        """Nothing is left to do; whether anything has come of it is for the session to tell."""
+        progress = self._progress
+        self._session.unfinished.discard(self._paths)
+        if progress.failed and progress.failed == progress.done:
+            last = progress.last_error or "an unknown error"
+            self._session.errors.append(SearchError(progress.search, progress.failed, last))
 
     def _delete_orphans(self) -> None:
         """Remove models of executions that were never accepted: lost workers, stopped trials."""

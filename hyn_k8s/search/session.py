@@ -222,7 +222,10 @@ class Session:
         if self.settings.seed is not None:
             seed_process(None)
         atexit.unregister(self.close)
-        self.hold.let_go(self._impatient, ended=not self._is_left_unfinished())
+        ended = not self._is_left_unfinished()
+        if ended:
+            self.hold.note_end()
+        self.hold.let_go(self._impatient, ended)
         self.reporter.close()
         if _current is self:
             _current = None

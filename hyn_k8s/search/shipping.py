@@ -74,15 +74,33 @@ def loads(data: bytes, replace: bool = True) -> Any:
 
     A worker lets the latest definition of a name win. Without ``replace`` a name that is there
     already keeps its meaning: where the user's own code runs, that is the one the user sees.
-    Never load a pickle in the process that made it: cloudpickle finds the classes again and
-    fills them with copies of their methods.
+    With it, never load a pickle in the process that made it: cloudpickle finds the classes again
+    and fills them with copies of their methods.
     """
-    value, named = pickle.loads(data)
+    value, named = pickle.loads(data) if replace else _Unpickler(io.BytesIO(data)).load()
     for module, name, obj in named:
         obj.__qualname__ = name  # cloudpickle leaves a nested class only its last part
         if "." not in name and (replace or not hasattr(_module(module), name)):
             setattr(_module(module), name, obj)
     return value
+
+
+class _Unpickler(pickle.Unpickler):
+    """Leaves alone the classes that this process has under their own names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        if (module, name) == ("cloudpickle.cloudpickle", "_class_setstate"):
+            return lambda kind, state: kind if _is_at_home(kind) else found(kind, state)
+        return found
+
+
+def _is_at_home(kind: type) -> bool:
+    """Whether a class that cloudpickle has found again is the one of its module here."""
+    found: Any = sys.modules.get(kind.__module__ or "")
+    for part in kind.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is kind
 
 
 def ship_script_modules() -> None:

@@ -177,6 +177,12 @@ class SearchState:
         row = Row(number, FAILED, (), None, "", None, None, None, failure.summary, {})
         return Report(row, failure, UNSAMPLED)
 
+    def stop(self) -> None:
+        """A callback has ended the search: what is in flight will never be told."""
+        self.stopped = True
+        self.in_flight.clear()
+        self._by_vectors.clear()
+
     def take_back(self, trials: int) -> None:
         """Remove the latest ``trials`` from the history: nobody was told of them."""
         if trials:
