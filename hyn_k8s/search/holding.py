@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hyn_k8s.contract import RunPaths
@@ -88,9 +88,14 @@ class RunHold:
                     self._write_manifest(self._storage)
             return self._lease
 
-    def when_lost(self, call: Callable[[HynError], None]) -> None:
-        """Call ``call``, in another thread, when this driver loses its hold on the run."""
+    @contextlib.contextmanager
+    def telling_of_loss(self, call: Callable[[HynError], None]) -> Iterator[None]:
+        """Within, ``call`` is called, in another thread, when this driver loses its hold."""
         self._on_lost.append(call)
+        try:
+            yield
+        finally:
+            self._on_lost.remove(call)
 
     def forget(self) -> None:
         """Nothing has come of the run here: a new one is removed, another one left as it was."""
@@ -127,7 +132,7 @@ class RunHold:
             held.release(storage)
 
     def _lose(self, error: HynError) -> None:
-        for call in self._on_lost:
+        for call in list(self._on_lost):
             call(error)
 
     def _choose_run(self, identity: Identity) -> None:

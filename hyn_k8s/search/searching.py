@@ -97,8 +97,8 @@ class Search:
             self._session.forget_search(self._begun)
             raise
         journal = Journal(self._storage, self._paths, self._lease, past, execution.wake)
-        self._session.hold.when_lost(journal.fail)
-        return self._conduct(execution, journal, past, replay)
+        with self._session.hold.telling_of_loss(journal.fail):
+            return self._conduct(execution, journal, past, replay)
 
     def _conduct(self, execution: Execution, journal: Journal, past: Past, replay: Replay) -> int:
         state, error = "failed", None
@@ -277,7 +277,8 @@ class Search:
         # Space is freed first: a full storage may be why the search ends.
         for passing in (self._paths.data, self._paths.known):
             self._storage.delete(passing)
-        self._delete_orphans()
+        if state in FINISHED_STATES:  # else some may be journaled, and not yet reported
+            self._delete_orphans()
         self._recorder.write(self._progress, state, self._recorder.pareto())
         if state in FINISHED_STATES:
             self._finish()
