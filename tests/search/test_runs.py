@@ -1,0 +1,331 @@
+"""Which run a script continues, and which of its searches begin anew."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import sys
+import threading
+import types
+from typing import Any
+
+import pytest
+
+from hyn_k8s.contract import RunPaths, SearchPaths
+from hyn_k8s.errors import RunError
+from hyn_k8s.search import identity, runs
+from hyn_k8s.search.identity import Identity
+from hyn_k8s.search.lease import Lease
+from hyn_k8s.search.results import read_manifest
+from hyn_k8s.search.runs import (
+    Begun,
+    clean_stem,
+    create_run,
+    find_unfinished,
+    latest_search,
+    open_search,
+    read_identity,
+    read_script,
+)
+from hyn_k8s.search.storage import Storage
+from tests.storages import on_directory
+
+SCRIPT, OTHER_SCRIPT = "the script", "another script"
+SEARCH = Identity("TinyModel", {"class": "RandomSearcher"}, {"x": "Real(0, 1)"}, ["auc"], 3, "abc")
+WIDER = dataclasses.replace(SEARCH, space={"x": "Real(0, 2)"})
+OTHER_DATA = dataclasses.replace(SEARCH, data="def")
+
+
+@pytest.fixture
+def storage(tmp_path: pathlib.Path) -> Storage:
+    return on_directory(tmp_path / "root")()
+
+
+def begin_run(storage: Storage, script: str = SCRIPT, search: Identity | None = SEARCH) -> str:
+    """An unfinished run of the stem ``heart``; its name."""
+    manifest = create_run(storage, None, "heart", script)
+    name = str(manifest["run"])
+    if search is not None:
+        begin_search(storage, RunPaths(name).search(1), search)
+    return name
+
+
+def begin_search(storage: Storage, paths: SearchPaths, search: Identity) -> None:
+    storage.write(paths.identity, identity.encode(search))
+
+
+def end(storage: Storage, run: str) -> None:
+    manifest = read_manifest(storage, run)
+    storage.write(RunPaths(run).manifest, runs.encode({**(manifest or {}), "ended": runs.now()}))
+
+
+class TestReadScript:
+    @pytest.fixture
+    def script(self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+        """The script of this process."""
+        path = tmp_path / "heart.py"
+        path.write_text("search()")
+        main = types.ModuleType("__main__")
+        main.__file__ = str(path)
+        monkeypatch.setitem(sys.modules, "__main__", main)
+        monkeypatch.setattr(sys, "argv", ["heart.py", "--trials", "10"])
+        return path
+
+    def test_it_tells_scripts_apart_by_their_text(self, script: pathlib.Path) -> None:
+        before = read_script()
+        assert read_script() == before
+        script.write_text("search(cv=True)")
+        assert read_script() != before
+
+    def test_and_by_their_arguments(
+        self, script: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = {read_script()}
+        for arguments in (["--trials", "20"], ["--trials10"], ["--trials", "10", ""], []):
+            monkeypatch.setattr(sys, "argv", ["heart.py", *arguments])
+            seen.add(read_script())
+        assert len(seen) == 5
+
+    def test_not_by_where_they_lie(
+        self, script: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = read_script()
+        moved = script.rename(tmp_path / "moved.py")
+        monkeypatch.setattr(sys.modules["__main__"], "__file__", str(moved))
+        monkeypatch.setattr(sys, "argv", [str(moved), "--trials", "10"])
+        assert read_script() == before
+
+    def test_a_notebook_is_like_any_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+        monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel-1.json"])
+        before = read_script()
+        monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel-2.json"])
+        assert read_script() == before
+
+
+class TestCreateRun:
+    def test_runs_of_a_stem_are_numbered(self, storage: Storage) -> None:
+        assert [create_run(storage, None, "heart", SCRIPT)["run"] for _ in range(3)] == [
+            *["heart-1", "heart-2", "heart-3"]
+        ]
+        storage.write("heart-attack-7/run.json", b"{}")
+        storage.write("lung-9/run.json", b"{}")
+        storage.write("heart-x/run.json", b"{}")
+        assert create_run(storage, None, "heart", SCRIPT)["run"] == "heart-4"
+
+    def test_what_the_manifest_says(self, storage: Storage) -> None:
+        manifest = create_run(storage, None, "heart", SCRIPT)
+        assert json.loads(storage.read("heart-1/run.json")) == manifest
+        assert {**manifest, "started": ""} == {
+            "version": 1,
+            "run": "heart-1",
+            "stem": "heart",
+            "script": SCRIPT,
+            "started": "",
+            "ended": None,
+        }
+
+    def test_a_name_can_be_taken_once(self, storage: Storage) -> None:
+        assert create_run(storage, "mine", "heart", SCRIPT)["run"] == "mine"
+        with pytest.raises(FileExistsError):
+            create_run(storage, "mine", "heart", SCRIPT)
+
+    def test_scripts_that_begin_at_once_have_runs_of_their_own(self, storage: Storage) -> None:
+        made: list[str] = []
+        together = threading.Barrier(6)
+
+        def begin() -> None:
+            together.wait()
+            made.append(create_run(storage, None, "heart", SCRIPT)["run"])
+
+        threads = [threading.Thread(target=begin) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(made) == [f"heart-{n}" for n in range(1, 7)]
+
+    @pytest.mark.parametrize(
+        ("stem", "cleaned"),
+        [
+            ("heart", "heart"),
+            ("my search (2)", "my-search--2-"),
+            ("a/b", "a-b"),
+            ("x" * 80, "x" * 50),
+        ],
+    )
+    def test_a_stem_becomes_part_of_a_name(self, stem: str, cleaned: str) -> None:
+        assert clean_stem(stem) == cleaned
+
+
+class TestFindUnfinished:
+    def found(self, storage: Storage, told: list[str] | None = None) -> str | None:
+        """The run that the script continues."""
+        told = [] if told is None else told
+        manifest = find_unfinished(storage, "heart", SCRIPT, SEARCH, told.append)
+        return None if manifest is None else str(manifest["run"])
+
+    def test_where_nothing_was_there_is_none(self, storage: Storage) -> None:
+        assert self.found(storage) is None
+
+    def test_the_scripts_unfinished_run_is_continued(self, storage: Storage) -> None:
+        assert begin_run(storage) == "heart-1"
+        assert self.found(storage) == "heart-1"
+
+    def test_the_latest_one_of_several(self, storage: Storage) -> None:
+        for _ in range(11):
+            begin_run(storage)
+        assert self.found(storage) == "heart-11"
+
+    def test_a_run_that_has_ended_is_not(self, storage: Storage) -> None:
+        end(storage, begin_run(storage))
+        assert self.found(storage) is None
+
+    def test_what_was_left_before_a_whole_run_is_not(self, storage: Storage) -> None:
+        begin_run(storage)
+        end(storage, begin_run(storage))
+        assert self.found(storage) is None
+
+    def test_another_scripts_run_is_not_and_does_not_matter(self, storage: Storage) -> None:
+        begin_run(storage)
+        end(storage, begin_run(storage, OTHER_SCRIPT))
+        begin_run(storage, OTHER_SCRIPT)
+        assert self.found(storage) == "heart-1"
+
+    def test_a_run_of_another_search_is_not(self, storage: Storage) -> None:
+        """A notebook has no text to be known by, and a script may read its space from a file."""
+        begin_run(storage, search=WIDER)
+        assert self.found(storage) is None
+
+    def test_changed_data_do_not_make_it_another_search(self, storage: Storage) -> None:
+        assert begin_run(storage, search=OTHER_DATA) == self.found(storage)
+
+    def test_a_run_without_a_search_yet_is_continued(self, storage: Storage) -> None:
+        begin_run(storage, search=None)
+        assert self.found(storage) == "heart-1"
+
+    def test_the_search_as_it_was_begun_last_is_compared(self, storage: Storage) -> None:
+        run = begin_run(storage, search=WIDER)
+        begin_search(storage, RunPaths(run).search(1, generation=2), SEARCH)
+        assert self.found(storage) == run
+
+    def test_one_that_is_being_driven_is_left_to_its_driver(self, storage: Storage) -> None:
+        run, told = begin_run(storage), list[str]()
+        lease = Lease(storage, run, 1, print)
+        assert self.found(storage, told) is None
+        (sentence,) = told
+        assert sentence.startswith("heart-1 is being run by the process ")
+        assert sentence.endswith("; a new run begins")
+        lease.release(storage)
+        assert self.found(storage) == run
+
+
+class TestOpenSearch:
+    def opened(
+        self,
+        storage: Storage,
+        now_is: Identity = SEARCH,
+        script: str = SCRIPT,
+        ordinal: int = 1,
+        restart: bool = False,
+    ) -> tuple[Begun, list[str]]:
+        told: list[str] = []
+        manifest = read_manifest(storage, "heart-1")
+        assert manifest is not None
+        begun = open_search(storage, manifest, ordinal, now_is, script, restart, told.append)
+        return begun, told
+
+    @pytest.fixture
+    def run(self, storage: Storage) -> RunPaths:
+        return RunPaths(begin_run(storage))
+
+    def test_the_first_time_it_is_new(self, storage: Storage) -> None:
+        run = RunPaths(begin_run(storage, search=None))
+        assert self.opened(storage) == (Begun(run.search(1), new=True), [])
+
+    def test_the_same_search_is_continued(self, storage: Storage, run: RunPaths) -> None:
+        assert self.opened(storage) == (Begun(run.search(1), new=False), [])
+
+    def test_whatever_script_asks_for_it(self, storage: Storage, run: RunPaths) -> None:
+        """A run may be named; and the script may have been changed where it does not matter."""
+        assert self.opened(storage, script=OTHER_SCRIPT) == (Begun(run.search(1), new=False), [])
+
+    def test_another_search_of_another_script_is_refused_and_why(
+        self, storage: Storage, run: RunPaths
+    ) -> None:
+        with pytest.raises(RunError) as caught:
+            self.opened(storage, WIDER, OTHER_SCRIPT)
+        assert str(caught.value) == (
+            "run heart-1: search-1 was begun otherwise: its space's x was Real(0, 1), is "
+            "Real(0, 2); choose another name, or begin anew with --restart"
+        )
+
+    def test_another_search_of_the_same_script_begins_anew_with_a_warning(
+        self, storage: Storage, run: RunPaths
+    ) -> None:
+        begun, told = self.opened(storage, WIDER)
+        assert begun == Begun(run.search(1, generation=2), new=True)
+        assert told == [
+            "Warning: heart-1/search-1 begins anew as search-1.2: "
+            "its space's x was Real(0, 1), is Real(0, 2)"
+        ]
+
+    @pytest.mark.parametrize("script", [SCRIPT, OTHER_SCRIPT])
+    def test_changed_data_begin_it_anew(self, storage: Storage, run: RunPaths, script: str) -> None:
+        begun, told = self.opened(storage, OTHER_DATA, script)
+        assert begun == Begun(run.search(1, generation=2), new=True)
+        assert told == [
+            "Warning: heart-1/search-1 begins anew as search-1.2: its data are others than before"
+        ]
+
+    def test_begun_anew_once_it_is_that_one_which_is_continued(
+        self, storage: Storage, run: RunPaths
+    ) -> None:
+        begin_search(storage, run.search(1, generation=2), OTHER_DATA)
+        assert self.opened(storage, OTHER_DATA)[0] == Begun(run.search(1, generation=2), new=False)
+        assert self.opened(storage, SEARCH)[0] == Begun(run.search(1, generation=3), new=True)
+
+    def test_restart_begins_even_the_same_search_anew(
+        self, storage: Storage, run: RunPaths
+    ) -> None:
+        begun, told = self.opened(storage, restart=True)
+        assert (begun, told) == (Begun(run.search(1, generation=2), new=True), [])
+
+    def test_one_that_never_got_as_far_as_its_identity_begins_where_it_is(
+        self, storage: Storage
+    ) -> None:
+        run = RunPaths(begin_run(storage, search=None))
+        storage.make_directory(run.search(1).models)
+        assert self.opened(storage)[0] == Begun(run.search(1), new=True)
+
+    def test_each_search_of_a_script_is_one_of_its_own(
+        self, storage: Storage, run: RunPaths
+    ) -> None:
+        assert self.opened(storage, WIDER, ordinal=2)[0] == Begun(run.search(2), new=True)
+        begin_search(storage, run.search(2), WIDER)
+        assert self.opened(storage, WIDER, ordinal=2)[0] == Begun(run.search(2), new=False)
+        assert self.opened(storage)[0] == Begun(run.search(1), new=False)
+
+
+class TestLatestSearch:
+    def test_generations_are_numbers(self) -> None:
+        names = ["run.json", "search-1", "search-1.2", "search-1.10", "search-10.11", "search-2"]
+        assert latest_search(names, "r", 1) == SearchPaths("r", 1, 10)
+        assert latest_search(names, "r", 2) == SearchPaths("r", 2, 1)
+        assert latest_search(names, "r", 10) == SearchPaths("r", 10, 11)
+        assert latest_search(names, "r", 3) is None
+
+    def test_what_only_looks_like_one_is_none(self) -> None:
+        assert latest_search(["search-1.bak", "search-", "my-search-1"], "r", 1) is None
+
+    def test_the_identity_of_a_search_that_is_not_there(self, storage: Storage) -> None:
+        assert read_identity(storage, SearchPaths("heart-1", 1)) is None
+
+
+def test_a_run_begun_by_an_earlier_version_is_another_scripts(storage: Storage) -> None:
+    """Its manifest says nothing of a script."""
+    manifest: dict[str, Any] = {"run": "heart-1", "started": "2026-01-01", "ended": None}
+    storage.create("heart-1/run.json", json.dumps(manifest).encode())
+    assert find_unfinished(storage, "heart", SCRIPT, SEARCH, print) is None
+    assert create_run(storage, None, "heart", SCRIPT)["run"] == "heart-2"
