@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 
 from hyn_k8s.contract import RunPaths
-from hyn_k8s.errors import HynError, RunTakenError
+from hyn_k8s.errors import HynError, RunTakenError, StorageError
 from hyn_k8s.search.claims import (
     Claim,
     is_free,
@@ -98,7 +98,7 @@ class Lease:
             RunTakenError: another driver has claimed the run.
             StorageError: nobody can tell.
         """
-        if now() - self._renewed_at >= self._seconds * (1 - MARGIN):
+        if not self._is_held():
             self.renew()
 
     def renew(self) -> None:
@@ -109,16 +109,25 @@ class Lease:
             StorageError: the storage is away.
         """
         with self._lock:
+            if not self._is_held():
+                self._look()  # first, so that one that was overtaken writes nothing
             began = now()
             self._storage.write(self._path, self._document(released=False))
-            latest = latest_epoch(self._storage, self._run)
-            if latest > self.epoch:
-                problem = (
-                    f"another driver, number {latest}, has taken it over from this one, number "
-                    f"{self.epoch}, which was not heard of for more than {self._seconds:.0f} s"
-                )
-                raise RunTakenError(self._run, problem)
+            self._look()
             self._renewed_at = began
+
+    def _is_held(self) -> bool:
+        """Whether so little time has passed that nobody can have claimed the run."""
+        return now() - self._renewed_at < self._seconds * (1 - MARGIN)
+
+    def _look(self) -> None:
+        latest = latest_epoch(self._storage, self._run)
+        if latest > self.epoch:
+            problem = (
+                f"another driver, number {latest}, has taken it over from this one, number "
+                f"{self.epoch}, which was not heard of for more than {self._seconds:.0f} s"
+            )
+            raise RunTakenError(self._run, problem)
 
     def release(self, storage: Storage) -> None:
         """Let go, by way of ``storage``: the next driver need not wait."""
@@ -137,6 +146,10 @@ class Lease:
                 self.renew()
             except HynError as error:
                 self._lost(error)
+                return
+            except Exception as error:  # whatever it is, the search must not go on unrenewed
+                problem = f"the lease cannot be renewed ({type(error).__name__}: {error})"
+                self._lost(StorageError(self._storage.url, problem))
                 return
 
     def _document(self, released: bool) -> bytes:

@@ -55,16 +55,15 @@ class PatientStorage(Storage):
         self._patiently(lambda: self._inner.write(path, data))
 
     def create(self, path: str, data: bytes) -> None:
-        """As ``Storage.create``; data of its own that an earlier try left there is no failure."""
-        tries = 0
+        """As ``Storage.create``; the very same data there are its own, of a try whose answer was
+        lost, also inside a client that tries again by itself.
+        """
 
         def create() -> None:
-            nonlocal tries
-            tries += 1
             try:
                 self._inner.create(path, data)
             except FileExistsError:
-                if tries == 1 or self._inner.read(path) != data:
+                if self._inner.read(path) != data:
                     raise
 
         self._patiently(create)

@@ -17,6 +17,9 @@ from hyn_k8s.errors import StorageError
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import Storage
 
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 20
+
 _REJECTED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
 _DENIED = ("AccessDenied", "403", "Forbidden")
 _AWAY = {
@@ -40,6 +43,7 @@ class S3Storage(Storage):
     def __init__(self, settings: StorageSettings) -> None:
         super().__init__(settings)
         self._fs = s3_filesystem(settings)
+        self._fs.retries = 1  # whoever is patient is so for as long as the settings say
 
     @property
     def url(self) -> str:
@@ -114,10 +118,20 @@ class S3Storage(Storage):
 
 
 def s3_filesystem(settings: StorageSettings) -> Any:
-    """A fresh s3fs file system for ``settings`` that keeps no listings."""
+    """A fresh s3fs file system for ``settings`` that keeps no listings.
+
+    It gives up a request that nobody answers after ANSWER_SECONDS, where botocore would try five
+    times for a minute each, and s3fs that again five times.
+    """
     import s3fs
 
     options = {**settings.options, "use_listings_cache": False, "skip_instance_cache": True}
+    patience = {
+        "connect_timeout": CONNECT_SECONDS,
+        "read_timeout": ANSWER_SECONDS,
+        "retries": {"max_attempts": 1},
+    }
+    options["config_kwargs"] = {**patience, **options.get("config_kwargs", {})}
     keys = settings.credentials
     if keys is not None:
         options.update(key=keys.access_key, secret=keys.secret_key, token=keys.session_token)
@@ -127,7 +141,8 @@ def s3_filesystem(settings: StorageSettings) -> Any:
 def s3_code(error: Exception) -> str:
     """The S3 error code behind an error of s3fs or botocore, else the error's own name."""
     cause = error.__cause__ or error
-    code = getattr(cause, "response", {}).get("Error", {}).get("Code", "")
+    response = getattr(cause, "response", None) or {}
+    code = response.get("Error", {}).get("Code", "")
     return code or type(cause).__name__
 
 
