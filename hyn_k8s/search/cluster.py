@@ -65,6 +65,9 @@ class Cluster:
         Whoever submits a task removes its key, here and from ``left``."""
         self.left: set[str] = set()
         """The keys of tasks on workers that said they leave."""
+        self.begun_again: dict[str, Callable[[str], None]] = {}
+        """By search: called in the client's event loop with the key of a task that a second worker
+        has begun, because the scheduler forgives the loss of the first."""
         self.wanted: dict[str, Callable[[], None]] = {}
         """By search: called in the client's event loop when a trial of it waits for the context."""
         live = live_client()
@@ -181,7 +184,10 @@ class Cluster:
         """A worker speaks; called in the client's event loop."""
         _, message = event
         if "started" in message:
-            self.started[message["started"]] = (message["worker"], time.monotonic())
+            key = message["started"]
+            if key in self.started:
+                self.begun_again.get(message["search"], _ignore)(key)
+            self.started[key] = (message["worker"], time.monotonic())
         if "leaving" in message:
             self.left.update(message["leaving"])
         if "wanted" in message:
@@ -219,7 +225,7 @@ def live_client() -> Client | None:
     return client if client.status == "running" and not client.asynchronous else None
 
 
-def _ignore() -> None:
+def _ignore(*_: object) -> None:
     """The search is over."""
 
 

@@ -66,12 +66,23 @@ class _Lost:
     error: BaseException
 
 
+@dataclass(frozen=True)
+class _BegunAgain:
+    """A task was begun by a second worker: a foreign scheduler forgives some losses by itself."""
+
+    key: str
+
+
 class _Note(enum.Enum):
     """What may reach the driver's thread beside a trial's end."""
 
     INTERRUPTED = enum.auto()
     WOKEN = enum.auto()
     CONTEXT_WANTED = enum.auto()
+
+
+_Heard = tuple[int, Future, Any] | _BegunAgain | _Note
+"""What reaches the driver's thread: an attempt that ended, and what else happens meanwhile."""
 
 
 class DaskExecution:
@@ -104,7 +115,7 @@ class DaskExecution:
         self._tell = tell
         self._submitted: dict[int, _Submitted] = {}
         self._tasks = 0
-        self._heard: queue.SimpleQueue[tuple[int, Future, Any] | _Note] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[_Heard] = queue.SimpleQueue()
         self._watch = ClusterWatch(tell)
         self._listen()
 
@@ -126,7 +137,10 @@ class DaskExecution:
             if heard is _Note.CONTEXT_WANTED:
                 self._keeper.write_wanted_context()
             elif heard is not None:
-                ended = self._take(*heard)
+                if isinstance(heard, _BegunAgain):
+                    ended = self._lose_silently(heard.key)
+                else:
+                    ended = self._take(*heard)
                 if ended is not None:
                     return ended
             elif leave_at is not None and time.monotonic() >= leave_at:
@@ -145,6 +159,7 @@ class DaskExecution:
 
     def cancel(self) -> None:
         self._cluster.wanted.pop(self._search.paths.name, None)
+        self._cluster.begun_again.pop(self._search.paths.name, None)
         trials = list(self._submitted.values())
         self._submitted.clear()
         self._paused.clear()
@@ -159,6 +174,10 @@ class DaskExecution:
     def _listen(self) -> None:
         wanted = functools.partial(self._heard.put, _Note.CONTEXT_WANTED)
         self._cluster.wanted[self._search.paths.name] = wanted
+        self._cluster.begun_again[self._search.paths.name] = self._hear_again
+
+    def _hear_again(self, key: str) -> None:
+        self._heard.put(_BegunAgain(key))
 
     def _submit(self, number: int, attempt: Attempt) -> None:
         now = time.monotonic()
@@ -190,7 +209,7 @@ class DaskExecution:
             result = error if failed else _Lost(error)
         self._heard.put((number, future, result))
 
-    def _hear(self, leave_at: float | None) -> tuple[int, Future, Any] | _Note | None:
+    def _hear(self, leave_at: float | None) -> _Heard | None:
         """What comes next; None when it is time to look at something."""
         now = time.monotonic()
         away = self._watch.is_scheduler_away
@@ -239,6 +258,24 @@ class DaskExecution:
                 del self._submitted[number]
                 return self._failed(number, following.poison())
         self._submit(number, following)
+        return None
+
+    def _lose_silently(self, key: str) -> Ended | None:
+        """A worker was lost, and the scheduler has given its task to another one by itself."""
+        number = next((n for n, trial in self._submitted.items() if trial.key == key), None)
+        if number is None:
+            return None
+        trial = self._submitted[number]
+        if key in self._cluster.left:
+            self._cluster.left.discard(key)
+            return None
+        self._lost(number, True)
+        attempt = trial.attempt.after_loss(begun=True)
+        if attempt.is_poisonous(self._allowance):
+            del self._submitted[number]
+            self._cancel([trial])
+            return self._failed(number, attempt.poison())
+        self._submitted[number] = _Submitted(attempt, trial.future, trial.since)
         return None
 
     def _try_storage(self, number: int, trial: _Submitted, error: StorageError) -> None:

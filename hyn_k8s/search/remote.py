@@ -40,7 +40,7 @@ def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known) ->
     here = site.current(search.key)
     use_settings(search.table_settings)
     worker = get_worker()
-    with _announced(worker, site.topic(search.key)), seeded_trial(search.seed, number):
+    with _announced(worker, search), seeded_trial(search.seed, number):
         materials = _materials(search, here, known, worker)
         outcome = run_trial(search, number, shipping.loads(sample), materials, str(worker.name))
         try:
@@ -85,7 +85,7 @@ def unsendable(outcome: Outcome, error: Exception) -> Outcome:
 
 
 @contextlib.contextmanager
-def _announced(worker: Any, topic: str) -> Iterator[None]:
+def _announced(worker: Any, search: SearchTask) -> Iterator[None]:
     """Within, the driver is told that this task has begun, unless it ends right away.
 
     A lost worker is held against the trials that had begun there. The message waits a moment,
@@ -96,7 +96,8 @@ def _announced(worker: Any, topic: str) -> Iterator[None]:
 
     def announce() -> None:
         if not ended.is_set():
-            worker.log_event(topic, {"started": task, "worker": worker.address})
+            message = {"started": task, "worker": worker.address, "search": search.paths.name}
+            worker.log_event(site.topic(search.key), message)
 
     loop = worker.loop
     loop.add_callback(loop.call_later, ANNOUNCE_AFTER_SECONDS, announce)
