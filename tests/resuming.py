@@ -104,6 +104,13 @@ class ReportOf(Interrupt):
         super().on_trial_error(hyper_model, space, trial_no)
         self.meet(trial_no)
 
+    def on_skip_trial(
+        self, hyper_model: Any, space: Any, trial_no: int, reason: str, *args: Any
+    ) -> None:
+        super().on_skip_trial(hyper_model, space, trial_no, reason, *args)
+        if reason != "resumed":
+            self.meet(trial_no)
+
 
 class Backwards:
     """Of the trials in flight the latest one ends first."""

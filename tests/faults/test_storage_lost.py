@@ -40,6 +40,7 @@ def last_for(seconds: float) -> None:
 
 
 class TestS3:
+    @pytest.mark.faults
     def test_every_second_request_is_refused(
         self,
         behind_proxy: Scene,

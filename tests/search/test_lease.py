@@ -401,9 +401,10 @@ class TestHoldingOn:
     def test_one_that_slept_and_was_overtaken_notices(self, open: Opener, machine: Clock) -> None:
         sleeper = take(open())
         machine.sleep(1000)
-        other = Lease(open(), RUN, 2, never)
+        other, claimed = Lease(open(), RUN, 2, never), open().read(PATHS.driver(1))
         with pytest.raises(RunTakenError) as caught:
             sleeper.require()
+        assert open().read(PATHS.driver(1)) == claimed, "it writes nothing before it looks"
         assert str(caught.value) == (
             "run heart-1: another driver, number 2, has taken it over from this one, number 1, "
             "which was not heard of for more than 30 s"
@@ -452,6 +453,19 @@ class TestHoldingOn:
         assert str(error) == "storage /mnt: away"
         with pytest.raises(StorageError):
             lease.renew()
+        lease.abandon()
+
+    def test_so_is_whatever_else_keeps_it_from_being_renewed(self, tmp_path: pathlib.Path) -> None:
+        class Broken(FileStorage):
+            def write(self, path: str, data: bytes) -> None:
+                raise OverflowError("no such number")
+
+        broken, lost = Broken(StorageSettings("file", str(tmp_path))), list[HynError]()
+        lease = claim(broken, RUN, nobody, lost.append, seconds=0.15)
+        (error,) = until(lambda: lost, "it to notice")
+        assert str(error) == (
+            f"storage {tmp_path}: the lease cannot be renewed (OverflowError: no such number)"
+        )
         lease.abandon()
 
     def test_one_that_is_given_up_is_not_let_go(self, storage: Storage) -> None:

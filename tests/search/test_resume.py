@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,6 +36,7 @@ from hyn_k8s.search import journal as journals
 from hyn_k8s.search.events import Exhausted, Skipped, Stopped, Stored, Told, Twin, Unsampled
 from hyn_k8s.search.site import Blob
 from tests import searches
+from tests.processes import S3Server
 from tests.resuming import (
     ORDERED,
     SEED,
@@ -123,6 +125,19 @@ class TestInterrupted:
         assert models_of(tmp_path / "parts") == {
             t.model_file for t in resumed.history.trials if t.succeeded
         }
+
+    def test_in_a_bucket_as_in_a_directory(
+        self, in_flight: int, s3: S3Server, tmp_path: pathlib.Path
+    ) -> None:
+        make = with_searcher("evolution")
+        expected = drive(tmp_path / "whole", make, max_trials=8)
+        env, bucket = {**ORDERED, **s3.env}, pathlib.Path(f"/b-{uuid.uuid4().hex}")
+        for trial in (2, 6):
+            drive_until(BeginOf(trial), bucket, make, env, max_trials=8)
+        with driver(bucket, env) as (session, _):
+            assert outcome_of(search(make(), max_trials=8)) == outcome_of(expected)
+            assert rows_of(session.storage) == rows_of(on_directory(tmp_path / "whole")())
+            assert session.storage.list("") == ["test-1"]
 
     @pytest.mark.parametrize("at", [1, 10])
     def test_at_its_first_trial_or_its_last(
@@ -553,6 +568,27 @@ class TestSecondSearch:
             assert rows_of(parts, name) == rows_of(whole, name)
         assert parts.list("test-1") == ["drivers", "run.json", "search-1", "search-2"]
         assert len(resumed.run_trials) < len(expected.run_trials) - 7
+
+    def test_from_every_moment_after_the_first_one(
+        self, in_flight: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def make(*callbacks: Any) -> Any:
+            made = SEARCHERS["evolution"](searches.space)
+            options = {"task": "binary", "reward_metric": "auc", "callbacks": list(callbacks)}
+            return Twice(made, **options)
+
+        whole = Recording(tmp_path / "whole", make, monkeypatch, max_trials=4)
+        assert [number for number, *_ in whole.outcome].count(1) == 2
+        ended = [path for path, _ in whole.changes].index("test-1/search-1/summary.json")
+        goes_on_from_every_moment(whole, whole, make, tmp_path / "root", first=ended, max_trials=4)
+
+
+class Twice(searches.TinyModel):
+    """A script that searches twice, in one call."""
+
+    def search(self, *args: Any, **kwargs: Any) -> None:
+        for _ in range(2):
+            HyperModel.search(self, *args, **kwargs)
 
 
 class Counting(searches.TinyModel):
