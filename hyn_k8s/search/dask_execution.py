@@ -40,6 +40,9 @@ LOOK_SECONDS = 10.0
 STALLED_SECONDS = 60.0
 """After how long a trial that no worker has, while there are workers, is submitted again."""
 
+SILENT_SECONDS = 10.0
+"""How much longer than its time a trial may take of which nobody has said that it has begun."""
+
 RECONNECT_SECONDS = 2.0
 
 
@@ -148,7 +151,7 @@ class DaskExecution:
             else:
                 overrun = self._overrun()
                 if overrun is not None:
-                    return self._stop(overrun)
+                    return self._stop(*overrun)
                 self._look()
 
     def wake(self) -> None:
@@ -308,22 +311,42 @@ class DaskExecution:
         """The trials that workers have begun, and when each has to have ended."""
         if self._allowance.timeout is None:
             return []
-        begun = self._cluster.started
+        begun, timeout = self._cluster.started, self._allowance.timeout
         return [
-            (number, begun[trial.key][1] + self._allowance.timeout)
-            for number, trial in self._submitted.items()
+            (number, begun[trial.key][1] + timeout)
             if trial.key in begun
+            else (number, trial.since + SILENT_SECONDS + timeout)
+            for number, trial in self._submitted.items()
+            if trial.future is not None
         ]
 
-    def _overrun(self) -> int | None:
-        """A trial that has run for longer than it may."""
+    def _overrun(self) -> tuple[int, str] | None:
+        """A trial that has run for longer than it may, and its worker's address."""
         now = time.monotonic()
-        return next((number for number, end in self._ends() if end <= now), None)
+        for number in [number for number, end in self._ends() if end <= now]:
+            trial = self._submitted[number]
+            address, _ = self._cluster.started.get(trial.key) or (self._silent_worker(trial), 0)
+            if address:
+                return number, address
+            # It waits for its turn: its time has not begun.
+            self._submitted[number] = _Submitted(trial.attempt, trial.future, now)
+        return None
 
-    def _stop(self, number: int) -> Ended:
+    def _silent_worker(self, trial: _Submitted) -> str:
+        """The worker that has this trial and nothing else; empty if there is none.
+
+        A trial that never lets go of the interpreter also keeps its worker from saying that it
+        has begun.
+        """
+        with contextlib.suppress(Exception):  # without a scheduler there is nobody to ask
+            for address, keys in self._cluster.client.processing().items():
+                if [str(key) for key in keys] == [trial.key]:
+                    return str(address)
+        return ""
+
+    def _stop(self, number: int, address: str) -> Ended:
         """End a trial with its worker: nothing less stops a thread."""
         trial = self._submitted.pop(number)
-        address, _ = self._cluster.started[trial.key]
         self._forget(trial.key)
         # Other trials on the same worker are lost by our doing, not by theirs.
         self._cluster.left.update(

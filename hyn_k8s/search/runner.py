@@ -21,6 +21,7 @@ from hyn_k8s.search import activation
 from hyn_k8s.search.reporting import Reporter
 from hyn_k8s.search.session import Session, default_stem
 from hyn_k8s.search.settings import Settings
+from hyn_k8s.search.signals import ending_later
 
 _running = False
 
@@ -96,7 +97,8 @@ def _run(code: types.CodeType, session: Session) -> int:
     # It stays there: what the script left for the end of the process may look it up.
     sys.modules["__main__"] = main
     try:
-        exec(code, main.__dict__)
+        with ending_later():
+            exec(code, main.__dict__)
     except SystemExit as exit_:
         return _exit_code(exit_)
     except KeyboardInterrupt:

@@ -256,7 +256,7 @@ class Search:
         """Write the results; a storage that is away, or a run that is another driver's, gets none.
 
         Raises:
-            RunTakenError: it is another driver's, and nothing else was raised before.
+            RunTakenError: it is another driver's.
         """
         self._show(self._progress.finished())
         journal.close()
@@ -269,8 +269,10 @@ class Search:
                 self._require_lease()
                 self._write_results(state)
         except (RunTakenError, StorageError) as raised:
-            self._session.hold.is_taken |= isinstance(raised, RunTakenError)
-            if error is None:
+            taken = isinstance(raised, RunTakenError)
+            self._session.hold.is_taken |= taken
+            # What went wrong otherwise, then, may be the other driver's doing.
+            if error is None or (taken and isinstance(error, HynError)):
                 raise raised.with_traceback(None) from None
 
     def _write_results(self, state: str) -> None:

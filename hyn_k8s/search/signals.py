@@ -24,13 +24,30 @@ def signals_reach(interrupt: Callable[[], None], terminate: Callable[[], None]) 
     """Within, Ctrl-C calls ``interrupt`` and SIGTERM calls ``terminate``, the first time."""
     with contextlib.ExitStack() as handlers:
         if threading.current_thread() is threading.main_thread():
-            for number, first, default in (
-                (signal.SIGINT, interrupt, signal.default_int_handler),
-                (signal.SIGTERM, terminate, signal.SIG_DFL),
+            for number, first, replaceable in (
+                (signal.SIGINT, interrupt, {signal.default_int_handler}),
+                (signal.SIGTERM, terminate, {signal.SIG_DFL, _end_at_once}),
             ):
-                if signal.getsignal(number) is default:
+                if signal.getsignal(number) in replaceable:
                     handlers.enter_context(_handled(number, first))
         yield
+
+
+@contextlib.contextmanager
+def ending_later() -> Iterator[None]:
+    """Within, SIGTERM ends the process at once, with the code that says: continue later.
+
+    By default it would be killed without letting go of its run.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _end_at_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
