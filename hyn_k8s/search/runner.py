@@ -69,15 +69,16 @@ def run_script(
     global _running
     sys.argv = [script, *arguments]
     sys.path[0] = os.path.dirname(code.co_filename)
-    session = activation.activate(settings, default_stem(script), reporter)
-    _running = True
-    try:
-        exit_code = _run(code, session)
-        session.script_failed |= exit_code != ExitCode.OK
-        ended(session, exit_code)
-    finally:
-        _running = False
-        session.close()
+    with ending_later():
+        session = activation.activate(settings, default_stem(script), reporter)
+        _running = True
+        try:
+            exit_code = _run(code, session)
+            session.script_failed |= exit_code != ExitCode.OK
+            ended(session, exit_code)
+        finally:
+            _running = False
+            session.close()
     for error in session.errors:
         print(f"Error: {error}", file=sys.stderr)
     if exit_code in (ExitCode.OK, ExitCode.FAILED) and session.errors:
@@ -97,8 +98,7 @@ def _run(code: types.CodeType, session: Session) -> int:
     # It stays there: what the script left for the end of the process may look it up.
     sys.modules["__main__"] = main
     try:
-        with ending_later():
-            exec(code, main.__dict__)
+        exec(code, main.__dict__)
     except SystemExit as exit_:
         return _exit_code(exit_)
     except KeyboardInterrupt:
