@@ -29,10 +29,10 @@ lint: $(INSTALLED) ## format, lint, types, import rules
 unit: $(INSTALLED) ## the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-faults: $(INSTALLED) ## killed, stopped and failing drivers, workers, schedulers, storages (half an hour)
+test-faults: $(INSTALLED) ## killed, stopped and failing drivers, workers, schedulers, storages (80 minutes)
 	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
 
-test-soak: $(INSTALLED) ## three hundred searches in one process (ten minutes)
+test-soak: $(INSTALLED) ## three hundred searches in one process (a minute)
 	$(BIN)/python -m pytest -m soak tests/soak $(ARGS)
 
 test-upstream: test-hypernets test-hypergbm ## Hypernets' own tests and HyperGBM on our dispatcher (half an hour)
