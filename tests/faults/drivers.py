@@ -170,7 +170,7 @@ class Scene:
         assert not [trial for trial, times in often.items() if times > 1], "told twice"
         heard = [note for note in self.told() if note.tells or note.resumes]
         last = [note.trial for note in heard if note.pid == heard[-1].pid]
-        assert sorted(last) == numbers
+        assert sorted(last) == numbers, "not all told to the last driver"
         reported_at = {note.trial: note.at for note in told}
         late = [
             note

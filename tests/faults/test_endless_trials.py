@@ -41,11 +41,12 @@ def test_the_only_slot_is_free_again(scene: Scene, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("seconds", [0, 1], ids=["at-once", "after-a-while"])
 def test_one_that_lets_nothing_else_of_its_process_run_is_stopped_too(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     flags = "--run it --executors 2 --trial-timeout 3"
-    driver = scene.drive("--trials 6 --stuck 3", flags=flags)
+    driver = scene.drive(f"--trials 6 --seconds {seconds} --stuck 3", flags=flags)
     assert driver.ended() == 0, driver.said
     scene.check(monkeypatch, trials=6, failed=[3])
     check_timed_out(scene, 3)

@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-from tests.faults.clusters import FragileCluster
 from tests.faults.drivers import CONTINUE_LATER, Scene
 from tests.processes import DaskCluster
 
@@ -35,10 +34,10 @@ def test_what_runs_is_reported_and_the_next_driver_goes_on(
 @pytest.mark.faults
 class TestGrace:
     def test_what_does_not_end_in_time_is_begun_again(
-        self, scene: Scene, fragile: FragileCluster, monkeypatch: pytest.MonkeyPatch
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         flags, script = "--run it --grace 3", "--trials 8 --seconds 0.3 --endless 4 --once"
-        driver = scene.drive(script, fragile.address, flags=flags)
+        driver = scene.drive(script, flags=flags)
         scene.await_begun(4)
         scene.await_told(5)
         asked_at = time.monotonic()
@@ -46,6 +45,7 @@ class TestGrace:
         assert driver.ended(20) == CONTINUE_LATER, driver.said
         assert 2 <= time.monotonic() - asked_at <= 10
         assert 4 not in scene.trials_told()
+        scene.no_process_left()
         following = scene.drive(script, flags=flags)
         assert following.ended() == 0, following.said
         scene.check(monkeypatch, trials=8)
