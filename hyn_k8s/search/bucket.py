@@ -21,7 +21,7 @@ from minio.error import MinioException, S3Error
 
 from hyn_k8s import contract
 from hyn_k8s.errors import StorageError
-from hyn_k8s.search.s3 import S3Storage, s3_problem
+from hyn_k8s.search.s3 import S3Storage, s3_error
 from hyn_k8s.search.settings import StorageSettings
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -45,16 +45,16 @@ def ensure_bucket(storage: S3Storage) -> None:
             return  # another process of this run was faster
         if error.code == "AccessDenied":
             return  # keys may be good for objects only; writing the first object will tell
-        raise StorageError(storage.url, s3_problem(error.code or "unknown")) from None
+        raise s3_error(storage.url, error.code or "unknown") from None
     except (urllib3.exceptions.HTTPError, MinioException) as error:
-        raise StorageError(storage.url, s3_problem(type(error).__name__)) from None
+        raise s3_error(storage.url, type(error).__name__) from None
 
 
 def _client(settings: StorageSettings, url: str) -> Minio:
     parts = urlsplit(settings.endpoint or "https://s3.amazonaws.com")
     if parts.scheme not in ("http", "https") or not parts.netloc:
         problem = f"endpoint_url in {contract.STORAGE_OPTIONS.name} is no http:// or https:// URL"
-        raise StorageError(url, problem)
+        raise StorageError(url, problem, lasting=True)
     client_kwargs = settings.options.get("client_kwargs") or {}
     keys = settings.credentials
     return Minio(

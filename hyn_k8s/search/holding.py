@@ -42,6 +42,8 @@ class RunHold:
         self._script = ""
         """What tells the script, which has not begun yet, from others."""
         self._manifest: dict[str, Any] = {}
+        self._begun_by = ""
+        """What tells the script by which the run was found."""
         self._is_new = False
         self._lease: Lease | None = None
         self._on_lost: list[Callable[[HynError], None]] = []
@@ -62,12 +64,11 @@ class RunHold:
             self._choose_run(identity)
         return runs.open_search(
             self._storage,
-            self._manifest,
+            self._manifest["run"],
             ordinal,
             identity,
-            self._script,
-            self._settings.restart,
-            self._tell,
+            same_script=self._begun_by == self._script,
+            restart=self._settings.restart,
         )
 
     def drive(self) -> Lease:
@@ -100,7 +101,7 @@ class RunHold:
     def forget(self) -> None:
         """Nothing has come of the run here: a new one is removed, another one left as it was."""
         run, held = self.run, self._lease
-        if self._is_new and run is not None and not self.is_taken:
+        if self._is_new and run is not None and not self._is_anothers(run):
             self._lease = None
             if held is not None:
                 held.abandon()
@@ -131,6 +132,12 @@ class RunHold:
                 self._write_manifest(storage)
             held.release(storage)
 
+    def _is_anothers(self, run: str) -> bool:
+        """Whether another driver has taken the run, be it one that this process began."""
+        return self.is_taken or (
+            not self.is_driving and claims.latest_epoch(self._storage, run) > 0
+        )
+
     def _lose(self, error: HynError) -> None:
         for call in list(self._on_lost):
             call(error)
@@ -154,6 +161,7 @@ class RunHold:
                 found = read_manifest(self._storage, named or "")
         assert found is not None
         self._manifest = found
+        self._begun_by = str(found.get("script"))
         self.run = str(found["run"])
 
     def _write_manifest(self, storage: Storage) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 from hyn_k8s.search.bucket import ensure_bucket
+from hyn_k8s.search.patience import patiently, while_starting
 from hyn_k8s.search.s3 import S3Storage
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import FileStorage, Storage
@@ -18,11 +20,13 @@ def open_storage(settings: StorageSettings) -> Storage:
 def open_usable_storage(settings: StorageSettings) -> Storage:
     """The storage of ``settings``, its bucket made if missing, proved by a write and a read.
 
+    One that is busy for a moment is asked again.
+
     Raises:
         StorageError: it cannot be reached or written.
     """
     storage = open_storage(settings)
     if isinstance(storage, S3Storage):
-        ensure_bucket(storage)
-    storage.prove(f".storage-proof-{uuid.uuid4().hex}")
+        patiently(partial(ensure_bucket, storage), settings.startup_patience)
+    while_starting(storage).prove(f".storage-proof-{uuid.uuid4().hex}")
     return storage

@@ -28,15 +28,17 @@ T = TypeVar("T")
 class PatientStorage(Storage):
     """``inner``, asked again and again while it fails in a way that may pass.
 
-    ``tell`` hears of the first failure of an operation, since waiting in silence looks like a
-    hang.
+    Each operation for ``patience`` seconds, by default those of its settings. ``tell`` hears of
+    the first failure of an operation, since waiting in silence looks like a hang.
     """
 
-    def __init__(self, inner: Storage, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, inner: Storage, tell: Callable[[str], None], patience: float | None = None
+    ) -> None:
         super().__init__(inner.settings)
         self._inner = inner
         self._tell = tell
-        self._patience = inner.settings.patience
+        self._patience = inner.settings.patience if patience is None else patience
 
     @property
     def url(self) -> str:
@@ -102,6 +104,11 @@ class PatientStorage(Storage):
             return True
 
         return patiently(operation, self._patience, passes)
+
+
+def while_starting(storage: Storage) -> PatientStorage:
+    """``storage``, tried for a few seconds only, without a word."""
+    return PatientStorage(storage, lambda _: None, storage.settings.startup_patience)
 
 
 def may_pass(error: Exception) -> bool:

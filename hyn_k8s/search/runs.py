@@ -34,6 +34,8 @@ class Begun:
     paths: SearchPaths
     new: bool
     """Whether nothing of it is there yet."""
+    differing: tuple[str, ...] = ()
+    """Why what was there before is not continued, in words."""
 
 
 def read_script() -> str:
@@ -135,40 +137,30 @@ def read_identity(storage: Storage, paths: SearchPaths) -> Identity | None:
 
 
 def open_search(
-    storage: Storage,
-    manifest: dict[str, Any],
-    ordinal: int,
-    now_is: Identity,
-    script: str,
-    restart: bool,
-    tell: Callable[[str], None],
+    storage: Storage, run: str, ordinal: int, now_is: Identity, same_script: bool, restart: bool
 ) -> Begun:
     """Where the run's ``ordinal``-th search is, or where it begins anew.
 
     Raises:
         RunError: it was begun as another search, by another script.
     """
-    run = manifest["run"]
     latest = latest_search(storage.list(run), run, ordinal)
     if latest is None:
         return Begun(RunPaths(run).search(ordinal), new=True)
-    anew = Begun(RunPaths(run).search(ordinal, latest.generation + 1), new=True)
+    anew = RunPaths(run).search(ordinal, latest.generation + 1)
     if restart:
-        return anew
+        return Begun(anew, new=True)
     begun = read_identity(storage, latest)
     if begun is None:
         return Begun(latest, new=True)
     differing = identity.differences(begun, now_is)
-    same_script = manifest.get("script") == script
     if differing and not same_script:
         problem = f"{latest.name} was begun otherwise: {'; '.join(differing)}"
         raise RunError(run, f"{problem}; choose another name, or begin anew with --restart")
     differing += identity.circumstances(begun, now_is)
     if not differing:
         return Begun(latest, new=False)
-    what = "; ".join(differing)
-    tell(f"Warning: {run}/{latest.name} begins anew as {anew.paths.name}: {what}")
-    return anew
+    return Begun(anew, new=True, differing=tuple(differing))
 
 
 def now() -> str:

@@ -109,7 +109,7 @@ class S3Storage(Storage):
             code = s3_code(error)
             if code == "PreconditionFailed":
                 raise FileExistsError(code) from error
-            raise StorageError(self.url, s3_problem(code), code in _LASTING_CODES) from error
+            raise s3_error(self.url, code) from error
         except TypeError as error:
             # s3fs connects at the first request, and only then looks at its options; the
             # message has the option's name, which is all that may be told of them.
@@ -151,7 +151,12 @@ def is_s3_away(error: Exception) -> bool:
     return s3_code(error) in _AWAY
 
 
-def s3_problem(code: str) -> str:
+def s3_error(url: str, code: str) -> StorageError:
+    """The error that an S3 error code, or the name of a client's error, stands for."""
+    return StorageError(url, _problem(code), code in _LASTING_CODES)
+
+
+def _problem(code: str) -> str:
     """What an S3 error code, or the name of a client's error, means to a user."""
     keys = f"{contract.STORAGE_ACCESS_KEY.name} and {contract.STORAGE_SECRET_KEY.name}"
     if code in _REJECTED:

@@ -29,6 +29,7 @@ from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.replay import Replay, is_over
 from hyn_k8s.search.results import Recorder, SearchFacts
 from hyn_k8s.search.resumption import inform_of_past, until
+from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.signals import signals_reach, terminated_again_after
 from hyn_k8s.search.state import Report, SearchState
@@ -49,21 +50,24 @@ class Search:
         self._identity = identity.identity_of(
             hyper_model, request.cv, request.num_folds, request.dataset_id, request.data[2:]
         )
-        self._begun = session.begin_search(self._identity)
-        self._paths = self._begun.paths
         self._facts = _facts(hyper_model, request, self._window)
-        self._recorder = Recorder(self._storage, self._paths, self._facts)
-        self._progress = Progress(
-            search=f"{self._paths.run}/{self._paths.name}",
-            total=request.max_trials,
-            maximize=self._facts.directions[0] == "max",
-            reward=self._facts.rewards[0],
-            begun=time.time(),
-        )
+        self._enter(session.begin_search(self._identity))
         self._state = SearchState(hyper_model)
         self._anchors: checkpoint.Anchors = {}
         self._loop: SearchLoop | None = None
         self._lease: Lease | None = None
+
+    def _enter(self, begun: Begun) -> None:
+        """Take the search to be the one at ``begun``."""
+        self._begun, self._paths = begun, begun.paths
+        self._recorder = Recorder(self._storage, self._paths, self._facts)
+        self._progress = Progress(
+            search=f"{self._paths.run}/{self._paths.name}",
+            total=self._request.max_trials,
+            maximize=self._facts.directions[0] == "max",
+            reward=self._facts.rewards[0],
+            begun=time.time(),
+        )
 
     def run(self) -> int:
         """Run all trials that are left; the number after the last one.
@@ -72,30 +76,36 @@ class Search:
             HynError: the cluster or the storage failed, or the run is another driver's now.
             SystemExit: after SIGTERM, with the code that says: continue later.
         """
+        with self._forgotten_if_it_fails():
+            past = self._find_past()
         models = self._storage.rooted(self._paths.models)
         store = self._request.trial_store
         with earlier_trials_only(self._hyper_model.searcher, store, models) as seen_by_learner:
             self._anchors = checkpoint.anchors_of(self._hyper_model, seen_by_learner)
-            return self._run()
+            return self._go_on(past)
 
-    def _run(self) -> int:
-        try:
-            past = Past() if self._begun.new else read_past(self._storage, self._paths)
+    def _find_past(self) -> Past:
+        """What there is of the search, which nobody else adds to any more if anything is left."""
+        past = self._read_past()
+        hold = self._session.hold
+        if self._is_finished(past) or hold.is_driving:
+            return past
+        hold.drive()
+        # The driver that was waited for, if there was one, may have begun it, or done it all.
+        self._enter(self._session.look_again(self._begun, self._identity))
+        return self._read_past()
+
+    def _go_on(self, past: Past) -> int:
+        with self._forgotten_if_it_fails():
             if self._is_finished(past):
                 return self._restore_finished(past)
             self._lease = self._session.hold.drive()
-            if not self._begun.new:
-                past = read_past(self._storage, self._paths)  # nobody adds to it any more
             self._storage.write(self._paths.identity, identity.encode(self._identity))
             replay = self._replay(past)
             self._say_where_it_goes_on(replay)
             execution = prepare(
                 self._session, self._paths, self._hyper_model, self._request, self._lose_worker
             )
-        except BaseException as error:
-            self._session.hold.is_taken |= isinstance(error, RunTakenError)
-            self._session.forget_search(self._begun)
-            raise
         journal = Journal(self._storage, self._paths, self._lease, past, execution.wake)
         with self._session.hold.telling_of_loss(journal.fail):
             return self._conduct(execution, journal, past, replay)
@@ -135,6 +145,19 @@ class Search:
             self._session.reporter.tell("Terminated; the same call goes on from here.")
             raise SystemExit(ExitCode.LATER)
         return following
+
+    @contextlib.contextmanager
+    def _forgotten_if_it_fails(self) -> Iterator[None]:
+        """An error within leaves nothing of a new search behind."""
+        try:
+            yield
+        except BaseException as error:
+            self._session.hold.is_taken |= isinstance(error, RunTakenError)
+            self._session.forget_search(self._begun)
+            raise
+
+    def _read_past(self) -> Past:
+        return Past() if self._begun.new else read_past(self._storage, self._paths)
 
     def _is_finished(self, past: Past) -> bool:
         """Whether the search has all it can have, and its results are written."""

@@ -17,7 +17,7 @@ import threading
 import uuid
 from typing import Any
 
-from hyn_k8s.contract import SearchPaths
+from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import HynError, SchedulerError, SearchError
 from hyn_k8s.search import binding, compat, shipping, site
 from hyn_k8s.search.cluster import Cluster, live_client
@@ -128,9 +128,29 @@ class Session:
         with self._lock:
             begun = self.hold.open_search(self._searches + 1, identity)
             self._searches += 1
-            self.latest_search = begun.paths
-            self.unfinished.add(begun.paths)
+            self._note_begun(begun)
             return begun
+
+    def look_again(self, begun: Begun, identity: Identity) -> Begun:
+        """The search ``begun`` as it is now that no other driver can change it any more.
+
+        Raises:
+            RunError: the named run has another search there.
+        """
+        with self._lock:
+            found = self.hold.open_search(begun.paths.ordinal, identity)
+            if found != begun:
+                self.unfinished.discard(begun.paths)
+                self._note_begun(found)
+            return found
+
+    def _note_begun(self, begun: Begun) -> None:
+        self.latest_search = begun.paths
+        self.unfinished.add(begun.paths)
+        if begun.differing:
+            first = RunPaths(begun.paths.run).search(begun.paths.ordinal).name
+            what = f"{first} begins anew as {begun.paths.name}: {'; '.join(begun.differing)}"
+            self.reporter.tell(f"Warning: {begun.paths.run}/{what}")
 
     def forget_search(self, begun: Begun) -> None:
         """Take back a ``begin_search``: nothing of it, and of a new run without any, stays."""

@@ -15,11 +15,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from hyn_k8s import contract
 from hyn_k8s.contract import Variable
 from hyn_k8s.errors import SettingsError
+
+Default = TypeVar("Default", float, None)
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -63,6 +65,11 @@ class StorageSettings:
     """The S3 keys, from our own variables or lifted out of the options."""
     patience: float = 120.0
     """Seconds for which a storage that is away is tried again."""
+
+    @property
+    def startup_patience(self) -> float:
+        """The same before a search has begun: somebody may be waiting, with a wrong address."""
+        return min(5.0, self.patience)
 
     @property
     def url(self) -> str:
@@ -119,8 +126,8 @@ class Settings:
             storage=_storage(environ, cwd),
             run=_run(_value(environ, contract.RUN_ID)),
             trial_attempts=_positive(environ, contract.TRIAL_ATTEMPTS, 5),
-            trial_timeout=_seconds(environ, contract.TRIAL_TIMEOUT, least=0.001),
-            grace=_seconds(environ, contract.GRACE, least=0.0, default=20.0) or 0.0,
+            trial_timeout=_seconds(environ, contract.TRIAL_TIMEOUT, least=0.001, default=None),
+            grace=_seconds(environ, contract.GRACE, least=0.0, default=20.0),
             ordered=_switch(environ, contract.ORDERED),
             seed=_seed(_value(environ, contract.SEED)),
         )
@@ -197,8 +204,8 @@ def _positive(environ: Mapping[str, str], variable: Variable, default: int) -> i
 
 
 def _seconds(
-    environ: Mapping[str, str], variable: Variable, least: float, default: float | None = None
-) -> float | None:
+    environ: Mapping[str, str], variable: Variable, least: float, default: Default
+) -> float | Default:
     value = _value(environ, variable)
     if value is None:
         return default
@@ -238,8 +245,7 @@ def _storage(environ: Mapping[str, str], cwd: str) -> StorageSettings:
     kind = _value(environ, contract.STORAGE_TYPE) or "file"
     root = _value(environ, contract.STORAGE_ROOT)
     options, credentials = _options(environ)
-    patience = _seconds(environ, contract.STORAGE_PATIENCE, least=0.0)
-    patience = StorageSettings.patience if patience is None else patience
+    patience = _seconds(environ, contract.STORAGE_PATIENCE, 0.0, StorageSettings.patience)
     if kind == "file":
         return StorageSettings("file", _directory(root or "workdir", cwd), patience=patience)
     if kind == "s3":

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyn_k8s.contract import SearchPaths
-from hyn_k8s.errors import HynError, StorageError
+from hyn_k8s.errors import HynError
 from hyn_k8s.search import site
 from hyn_k8s.search.outcome import (
     FAILED,
@@ -34,7 +34,7 @@ from hyn_k8s.search.outcome import (
     failure_of,
     summary_of,
 )
-from hyn_k8s.search.s3 import is_s3_away, s3_code, s3_problem
+from hyn_k8s.search.s3 import is_s3_away, s3_code, s3_error
 from hyn_k8s.search.site import Blob, Site
 from hyn_k8s.search.storage import file_error
 
@@ -139,7 +139,7 @@ def _blame_storage(error: BaseException, here: Site) -> None:
     if isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS:
         raise file_error(here.storage.url, error) from error
     if isinstance(error, Exception) and is_s3_away(error):
-        raise StorageError(here.storage.url, s3_problem(s3_code(error))) from error
+        raise s3_error(here.storage.url, s3_code(error)) from error
     if isinstance(error, OSError) or type(error).__module__.startswith("botocore"):
         here.storage.prove(f".storage-proof-{uuid.uuid4().hex}")
 

@@ -29,6 +29,7 @@ from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError, WorkerError
 from hyn_k8s.search import compat, site
 from hyn_k8s.search.opening import open_storage
+from hyn_k8s.search.patience import while_starting
 from hyn_k8s.search.settings import StorageSettings, worker_storage
 from hyn_k8s.search.storage import Storage
 
@@ -124,7 +125,7 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
             raise WorkerError(name, problem)
         storage = open_storage(worker_storage(self._storage, os.environ, os.getcwd()))
         try:
-            prove_storage(storage, self._paths, self._token, name)
+            prove_storage(while_starting(storage), self._paths, self._token, name)
         except WorkerError:
             raise
         except HynError as error:

@@ -229,12 +229,8 @@ class TestOpenSearch:
         script: str = SCRIPT,
         ordinal: int = 1,
         restart: bool = False,
-    ) -> tuple[Begun, list[str]]:
-        told: list[str] = []
-        manifest = read_manifest(storage, "heart-1")
-        assert manifest is not None
-        begun = open_search(storage, manifest, ordinal, now_is, script, restart, told.append)
-        return begun, told
+    ) -> Begun:
+        return open_search(storage, "heart-1", ordinal, now_is, script == SCRIPT, restart)
 
     @pytest.fixture
     def run(self, storage: Storage) -> RunPaths:
@@ -242,14 +238,14 @@ class TestOpenSearch:
 
     def test_the_first_time_it_is_new(self, storage: Storage) -> None:
         run = RunPaths(begin_run(storage, search=None))
-        assert self.opened(storage) == (Begun(run.search(1), new=True), [])
+        assert self.opened(storage) == Begun(run.search(1), new=True)
 
     def test_the_same_search_is_continued(self, storage: Storage, run: RunPaths) -> None:
-        assert self.opened(storage) == (Begun(run.search(1), new=False), [])
+        assert self.opened(storage) == Begun(run.search(1), new=False)
 
     def test_whatever_script_asks_for_it(self, storage: Storage, run: RunPaths) -> None:
         """A run may be named; and the script may have been changed where it does not matter."""
-        assert self.opened(storage, script=OTHER_SCRIPT) == (Begun(run.search(1), new=False), [])
+        assert self.opened(storage, script=OTHER_SCRIPT) == Begun(run.search(1), new=False)
 
     def test_another_search_of_another_script_is_refused_and_why(
         self, storage: Storage, run: RunPaths
@@ -261,51 +257,46 @@ class TestOpenSearch:
             "Real(0, 2); choose another name, or begin anew with --restart"
         )
 
-    def test_another_search_of_the_same_script_begins_anew_with_a_warning(
+    def test_another_search_of_the_same_script_begins_anew_and_why(
         self, storage: Storage, run: RunPaths
     ) -> None:
-        begun, told = self.opened(storage, WIDER)
-        assert begun == Begun(run.search(1, generation=2), new=True)
-        assert told == [
-            "Warning: heart-1/search-1 begins anew as search-1.2: "
-            "its space's x was Real(0, 1), is Real(0, 2)"
-        ]
+        why = "its space's x was Real(0, 1), is Real(0, 2)"
+        anew = Begun(run.search(1, generation=2), new=True, differing=(why,))
+        assert self.opened(storage, WIDER) == anew
 
     @pytest.mark.parametrize("script", [SCRIPT, OTHER_SCRIPT])
     def test_changed_data_begin_it_anew(self, storage: Storage, run: RunPaths, script: str) -> None:
-        begun, told = self.opened(storage, OTHER_DATA, script)
-        assert begun == Begun(run.search(1, generation=2), new=True)
-        assert told == [
-            "Warning: heart-1/search-1 begins anew as search-1.2: its data are others than before"
-        ]
+        why = "its data are others than before"
+        anew = Begun(run.search(1, generation=2), new=True, differing=(why,))
+        assert self.opened(storage, OTHER_DATA, script) == anew
 
     def test_begun_anew_once_it_is_that_one_which_is_continued(
         self, storage: Storage, run: RunPaths
     ) -> None:
         begin_search(storage, run.search(1, generation=2), OTHER_DATA)
-        assert self.opened(storage, OTHER_DATA)[0] == Begun(run.search(1, generation=2), new=False)
-        assert self.opened(storage, SEARCH)[0] == Begun(run.search(1, generation=3), new=True)
+        assert self.opened(storage, OTHER_DATA) == Begun(run.search(1, generation=2), new=False)
+        assert self.opened(storage, SEARCH).paths == run.search(1, generation=3)
 
     def test_restart_begins_even_the_same_search_anew(
         self, storage: Storage, run: RunPaths
     ) -> None:
-        begun, told = self.opened(storage, restart=True)
-        assert (begun, told) == (Begun(run.search(1, generation=2), new=True), [])
+        anew = Begun(run.search(1, generation=2), new=True)
+        assert self.opened(storage, restart=True) == anew
 
     def test_one_that_never_got_as_far_as_its_identity_begins_where_it_is(
         self, storage: Storage
     ) -> None:
         run = RunPaths(begin_run(storage, search=None))
         storage.make_directory(run.search(1).models)
-        assert self.opened(storage)[0] == Begun(run.search(1), new=True)
+        assert self.opened(storage) == Begun(run.search(1), new=True)
 
     def test_each_search_of_a_script_is_one_of_its_own(
         self, storage: Storage, run: RunPaths
     ) -> None:
-        assert self.opened(storage, WIDER, ordinal=2)[0] == Begun(run.search(2), new=True)
+        assert self.opened(storage, WIDER, ordinal=2) == Begun(run.search(2), new=True)
         begin_search(storage, run.search(2), WIDER)
-        assert self.opened(storage, WIDER, ordinal=2)[0] == Begun(run.search(2), new=False)
-        assert self.opened(storage)[0] == Begun(run.search(1), new=False)
+        assert self.opened(storage, WIDER, ordinal=2) == Begun(run.search(2), new=False)
+        assert self.opened(storage) == Begun(run.search(1), new=False)
 
 
 class TestLatestSearch:
