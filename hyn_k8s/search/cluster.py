@@ -7,7 +7,9 @@ except that the run's plugin is taken off the workers at the end.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import os
 import queue
 import secrets
@@ -230,6 +232,19 @@ def _ignore(*_: object) -> None:
 
 
 def _close_client(client: Client) -> None:
-    # The embedded scheduler is about to be killed: a slow good-bye to it helps nobody.
-    with contextlib.suppress(Exception):
-        client.close(timeout=2)
+    log = logging.getLogger("distributed.client")
+    log.addFilter(_is_no_farewell)
+    try:
+        # The embedded scheduler is about to be killed: a slow good-bye to it helps nobody.
+        with contextlib.suppress(Exception):
+            client.close(timeout=2)
+    finally:
+        log.removeFilter(_is_no_farewell)
+
+
+def _is_no_farewell(record: logging.LogRecord) -> bool:
+    """Whether a line of Dask's is more than its having been closed while it tried to reconnect.
+
+    That would be an error with a traceback, of something that was meant.
+    """
+    return record.exc_info is None or record.exc_info[0] is not asyncio.CancelledError
