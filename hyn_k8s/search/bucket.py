@@ -27,6 +27,17 @@ from hyn_k8s.search.settings import StorageSettings
 CONNECT_TIMEOUT_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 15.0
 
+RETRIES = urllib3.Retry(
+    connect=2,
+    read=4,
+    status=4,
+    status_forcelist=(500, 502, 503, 504),
+    allowed_methods=None,  # making a bucket again is no harm
+    raise_on_status=False,  # the answer says what is wrong
+    backoff_factor=0.3,
+)
+"""A busy server is asked again for a few seconds; a wrong address is told sooner."""
+
 
 def ensure_bucket(storage: S3Storage) -> None:
     """Make the bucket of ``storage`` unless it is there.
@@ -68,6 +79,6 @@ def _client(settings: StorageSettings, url: str) -> Minio:
         ),
         http_client=urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=ANSWER_TIMEOUT_SECONDS),
-            retries=urllib3.Retry(total=2, backoff_factor=0.3),
+            retries=RETRIES,
         ),
     )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from functools import partial
 
 from hyn_k8s.search.bucket import ensure_bucket
-from hyn_k8s.search.patience import patiently, while_starting
+from hyn_k8s.search.patience import while_starting
 from hyn_k8s.search.s3 import S3Storage
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import FileStorage, Storage
@@ -27,6 +26,6 @@ def open_usable_storage(settings: StorageSettings) -> Storage:
     """
     storage = open_storage(settings)
     if isinstance(storage, S3Storage):
-        patiently(partial(ensure_bucket, storage), settings.startup_patience)
+        ensure_bucket(storage)
     while_starting(storage).prove(f".storage-proof-{uuid.uuid4().hex}")
     return storage
