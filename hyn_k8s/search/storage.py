@@ -107,7 +107,16 @@ class Storage(abc.ABC):
 
 
 class FileStorage(Storage):
-    """A directory that every node sees at the same path."""
+    """A directory that every node sees at the same path.
+
+    Where a mount is lost an empty directory, or none, is left at its path. What is written there
+    would be lost when the mount comes back, so the directory is recognized by its inode, which a
+    file system keeps when it is mounted again.
+    """
+
+    def __init__(self, settings: StorageSettings) -> None:
+        super().__init__(settings)
+        self._inode: int | None = None
 
     def rooted(self, path: str) -> str:
         return os.path.join(self.settings.root, path)
@@ -135,13 +144,13 @@ class FileStorage(Storage):
                     file.write(data)
 
     def list(self, path: str) -> list[str]:
-        with self._explained(), contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), self._explained():
             return sorted(name for name in os.listdir(self.rooted(path)) if name[0] != ".")
         return []
 
     def delete(self, path: str) -> None:
         full = self.rooted(path)
-        with self._explained(), contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), self._explained():
             if os.path.isdir(full):
                 shutil.rmtree(full)
             else:
@@ -170,11 +179,29 @@ class FileStorage(Storage):
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         try:
+            self._recognize()
             yield
-        except (FileNotFoundError, FileExistsError):
+            if self._inode is None:
+                self._recognize()  # it was made just now
+        except FileExistsError:
+            raise
+        except FileNotFoundError:
+            self._recognize()
             raise
         except OSError as error:
             raise file_error(self.url, error) from error
+
+    def _recognize(self) -> None:
+        known = self._inode  # first: another thread may make the directory meanwhile
+        try:
+            inode = os.stat(self.settings.root).st_ino
+        except FileNotFoundError:
+            inode = None
+        if known is None:
+            self._inode = inode
+        elif inode != known:
+            left = "nothing" if inode is None else "another directory"
+            raise StorageError(self.url, f"{left} is there now; is it still mounted?")
 
 
 def file_error(url: str, error: OSError) -> StorageError:

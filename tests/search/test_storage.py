@@ -129,6 +129,31 @@ class TestFileStorage(StorageContract):
         assert storage.read("run/a") == b"old"
         assert [path.name for path in (tmp_path / "root/run").iterdir()] == ["a"]
 
+    @pytest.mark.parametrize("left", ["another directory", "nothing"])
+    def test_where_a_mount_is_lost_nothing_is_written_and_nothing_seems_missing(
+        self, open: Opener, tmp_path: pathlib.Path, left: str
+    ) -> None:
+        storage, root, elsewhere = open(), tmp_path / "root", tmp_path / "elsewhere"
+        storage.write("run/a", b"mine")
+        root.rename(elsewhere)
+        if left != "nothing":
+            root.mkdir()
+        for operation in (
+            lambda: storage.write("run/a", b"lost"),
+            lambda: storage.create("run/b", b"lost"),
+            lambda: storage.read("run/a"),
+            lambda: storage.list("run"),
+            lambda: storage.delete("run"),
+            lambda: storage.make_directory("run"),
+        ):
+            with pytest.raises(StorageError, match=f"{left} is there now; is it still mounted"):
+                operation()
+        assert not root.exists() or list(root.iterdir()) == []
+        if left != "nothing":
+            root.rmdir()
+        elsewhere.rename(root)
+        assert storage.read("run/a") == b"mine"
+
 
 class TestS3Storage(StorageContract):
     @pytest.fixture
