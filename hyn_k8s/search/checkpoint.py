@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import pickle
 import random
-import sys
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -115,16 +114,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         """
         if isinstance(obj, self._parameter_space):
             return shipping.without_random_state(obj) if obj.assigned else NotImplemented
-        if isinstance(obj, (type, types.FunctionType)) and _has_name(obj):
+        if isinstance(obj, (type, types.FunctionType)) and shipping.is_at_home(obj):
             return NotImplemented
         return super().reducer_override(obj)
-
-
-def _has_name(obj: Any) -> bool:
-    found: Any = sys.modules.get(obj.__module__ or "")
-    for part in obj.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is obj
 
 
 class _Unpickler(pickle.Unpickler):

@@ -41,14 +41,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
 
     def _note(self, obj: Any) -> None:
         """Plain pickle finds a nested class by way of the outermost one, so both are noted."""
-        module = sys.modules.get(obj.__module__ or "")
-        found: Any = module
-        for part in obj.__qualname__.split("."):
-            found = getattr(found, part, None)
-        if module is not None and found is obj:
+        if is_at_home(obj):
             self.named.append((obj.__module__, obj.__qualname__, obj))
             outermost, _, inner = obj.__qualname__.partition(".")
             if inner:
+                module = sys.modules[obj.__module__]
                 self.named.append((obj.__module__, outermost, getattr(module, outermost)))
 
 
@@ -91,16 +88,16 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name)
         if (module, name) == ("cloudpickle.cloudpickle", "_class_setstate"):
-            return lambda kind, state: kind if _is_at_home(kind) else found(kind, state)
+            return lambda kind, state: kind if is_at_home(kind) else found(kind, state)
         return found
 
 
-def _is_at_home(kind: type) -> bool:
-    """Whether a class that cloudpickle has found again is the one of its module here."""
-    found: Any = sys.modules.get(kind.__module__ or "")
-    for part in kind.__qualname__.split("."):
+def is_at_home(obj: Any) -> bool:
+    """Whether a class or function is the one that its module here has under its name."""
+    found: Any = sys.modules.get(obj.__module__ or "")
+    for part in obj.__qualname__.split("."):
         found = getattr(found, part, None)
-    return found is kind
+    return found is obj
 
 
 def ship_script_modules() -> None:

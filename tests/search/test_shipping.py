@@ -272,6 +272,30 @@ class TestSamples:
         assert (estimator.x, estimator.depth, estimator.kind) == (0.25, 7, "good")
 
 
+class TestAtHome:
+    """A class or function of the script is found by its name, or it is another one."""
+
+    def test_one_is_that_its_module_has(self) -> None:
+        assert shipping.is_at_home(Refuses)
+        assert shipping.is_at_home(Refuses.__getstate__)
+        assert shipping.is_at_home(endless)
+
+    def test_one_is_not_that_only_its_maker_has(self) -> None:
+        class Inside:
+            pass
+
+        assert not shipping.is_at_home(Inside)
+        assert not shipping.is_at_home(lambda: 1)
+
+    def test_one_is_not_whose_name_means_another_now(self) -> None:
+        made = type("Refuses", (), {"__module__": __name__})
+        assert not shipping.is_at_home(made)
+
+    @pytest.mark.parametrize("module", ["no_such_module", None])
+    def test_one_is_not_whose_module_is_not_here(self, module: str | None) -> None:
+        assert not shipping.is_at_home(type("Refuses", (), {"__module__": module}))
+
+
 class Refuses:
     """Says itself that it cannot be pickled."""
 
