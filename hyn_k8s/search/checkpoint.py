@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import io
 import pickle
-import random
 import types
 from collections.abc import Mapping
 from typing import Any
 
 import cloudpickle
-import numpy as np
 
-from hyn_k8s.search import shipping
+from hyn_k8s.search import seeding, shipping
 
 Anchors = Mapping[str, Any]
 """Objects of this process that a state refers to by name."""
@@ -38,7 +36,11 @@ def anchors_of(hyper_model: Any, trial_store: Any) -> dict[str, Any]:
             found[f"searcher.{name}"] = value
         found.update(_samples_in(f"searcher.{name}", value))
     found.update(_samples_in("history", hyper_model.history))
-    own = {"searcher": searcher, "history": hyper_model.history, "random": _random_state()}
+    own = {
+        "searcher": searcher,
+        "history": hyper_model.history,
+        "random": seeding.hypernets_random_state(),
+    }
     if trial_store is not None:
         own["trial_store"] = trial_store
     return {**found, **own}
@@ -70,7 +72,7 @@ def dumps(searcher: Any, anchors: Anchors, samples: Mapping[int, Any]) -> bytes:
     """
     file = io.BytesIO()
     pickler = _Pickler(file, anchors, samples)
-    pickler.dump((vars(searcher), _random_states()))
+    pickler.dump((vars(searcher), seeding.random_states()))
     return file.getvalue()
 
 
@@ -84,17 +86,7 @@ def restore(state: bytes, searcher: Any, anchors: Anchors, samples: Mapping[int,
     fields, randoms = _Unpickler(io.BytesIO(state), known).load()
     vars(searcher).clear()
     vars(searcher).update(fields)
-    _set_random_states(randoms)
-
-
-def random_numbers() -> bytes:
-    """The state of this process's random numbers, without a searcher's."""
-    return pickle.dumps(_random_states(), protocol=5)
-
-
-def restore_random_numbers(state: bytes) -> None:
-    """Let this process's random numbers go on where ``random_numbers`` saw them."""
-    _set_random_states(pickle.loads(state))
+    seeding.set_random_states(randoms)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
@@ -126,27 +118,3 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, name: str) -> Any:
         return self._known[name]
-
-
-def _random_state() -> Any:
-    from hypernets.core.random_state import get_random_state
-
-    return get_random_state()
-
-
-def _random_states() -> tuple[Any, Any, Any, Any]:
-    """Of Hypernets, its objectives, numpy and Python: samples may be drawn from any of them."""
-    from hypernets.model import objectives
-
-    own = _random_state().get_state(), objectives.random_state.get_state()
-    return (*own, np.random.get_state(), random.getstate())
-
-
-def _set_random_states(states: tuple[Any, Any, Any, Any]) -> None:
-    from hypernets.model import objectives
-
-    hypernets, objectives_, numpy, python = states
-    _random_state().set_state(hypernets)
-    objectives.random_state.set_state(objectives_)
-    np.random.set_state(numpy)
-    random.setstate(python)

