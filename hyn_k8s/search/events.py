@@ -133,8 +133,7 @@ _NAME = re.compile(r"(\d{6})-(\d{8})(?:-(\d{8}))?\.(seg|part)")
 
 def encode(segment: Segment) -> bytes:
     """The segment as bytes."""
-    fields = (segment.place, segment.follows, segment.elapsed, segment.events)
-    return pickle.dumps((FORMAT_VERSION, [fields]), protocol=5)
+    return join([segment])
 
 
 def join(segments: Iterable[Segment]) -> bytes:
