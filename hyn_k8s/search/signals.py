@@ -15,21 +15,23 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 from hyn_k8s.contract import ExitCode
+
+_Handler = Callable[[int, FrameType | None], None]
 
 
 @contextlib.contextmanager
 def signals_reach(interrupt: Callable[[], None], terminate: Callable[[], None]) -> Iterator[None]:
     """Within, Ctrl-C calls ``interrupt`` and SIGTERM calls ``terminate``, the first time."""
-    with contextlib.ExitStack() as handlers:
-        if threading.current_thread() is threading.main_thread():
-            for number, first, replaceable in (
-                (signal.SIGINT, interrupt, {signal.default_int_handler}),
-                (signal.SIGTERM, terminate, {signal.SIG_DFL, _end_at_once}),
-            ):
-                if signal.getsignal(number) in replaceable:
-                    handlers.enter_context(_handled(number, first))
+    by_default = signal.default_int_handler
+    interrupted = _first(interrupt, by_default)
+    terminated = _first(terminate, _end_at_once)
+    with (
+        _replaced(signal.SIGINT, (by_default,), interrupted),
+        _replaced(signal.SIGTERM, (signal.SIG_DFL, _end_at_once), terminated),
+    ):
         yield
 
 
@@ -39,30 +41,32 @@ def ending_later() -> Iterator[None]:
 
     By default it would be killed without letting go of its run.
     """
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    with _replaced(signal.SIGTERM, (signal.SIG_DFL,), _end_at_once):
         yield
-        return
-    signal.signal(signal.SIGTERM, _end_at_once)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
-def _handled(number: int, first: Callable[[], None]) -> Iterator[None]:
+def _replaced(number: int, replaceable: tuple[Any, ...], handler: _Handler) -> Iterator[None]:
+    """Within, ``handler`` takes the signal, if one of the ``replaceable`` does so now."""
     before = signal.getsignal(number)
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, _end_at_once if number == signal.SIGTERM else before)
-        first()
-
-    signal.signal(number, handle)
+    if threading.current_thread() is not threading.main_thread() or before not in replaceable:
+        yield
+        return
+    signal.signal(number, handler)
     try:
         yield
     finally:
         signal.signal(number, before)
+
+
+def _first(call: Callable[[], None], later: _Handler) -> _Handler:
+    """A handler that takes one signal with ``call`` and leaves those that follow to ``later``."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, later)
+        call()
+
+    return handle
 
 
 def _end_at_once(_number: int, _frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ from types import FrameType
 import pytest
 
 from hyn_k8s.contract import ExitCode
-from hyn_k8s.search.signals import signals_reach, terminated_again_after
+from hyn_k8s.search.signals import ending_later, signals_reach, terminated_again_after
 
 
 class Search:
@@ -135,6 +135,28 @@ class TestWhoseTheyAre:
             signals_reach(search.interrupt, search.terminate),
         ):
             raise ValueError("failed")
+
+
+class TestEndingLater:
+    def test_sigterm_ends_the_process_as_one_to_be_continued(self) -> None:
+        with ending_later(), pytest.raises(SystemExit) as caught:
+            send(signal.SIGTERM)
+        assert caught.value.code == ExitCode.LATER
+
+    def test_a_search_within_takes_it_and_gives_it_back(self, search: Search) -> None:
+        with ending_later():
+            with signals_reach(search.interrupt, search.terminate):
+                send(signal.SIGTERM)
+            assert search.heard == ["terminate"]
+            with pytest.raises(SystemExit):
+                send(signal.SIGTERM)
+
+    def test_a_scripts_own_handler_stays(self) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with ending_later():
+            send(signal.SIGTERM)
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class TestTerminatedAgainAfter:
