@@ -36,6 +36,9 @@ class Holder:
     system: str
     """The host's boot and the process namespace: a pid means something else in another one."""
 
+    def __str__(self) -> str:
+        return f"the process {self.pid} on {self.host}"
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -103,23 +106,20 @@ def latest_epoch(storage: Storage, run: str) -> int:
 
 def read_claims(storage: Storage, run: str) -> list[Claim]:
     """What the run's drivers said of themselves, in their order."""
-    paths = RunPaths(run)
-    epochs = range(1, latest_epoch(storage, run) + 1)
-    return [_claim(json.loads(storage.read(paths.driver(epoch)))) for epoch in epochs]
+    return [_read(storage, run, epoch) for epoch in range(1, latest_epoch(storage, run) + 1)]
 
 
 def latest_claim(storage: Storage, run: str) -> Claim | None:
     """What the run's latest driver says of itself, None when it never had one."""
     epoch = latest_epoch(storage, run)
-    if not epoch:
-        return None
+    return _read(storage, run, epoch) if epoch else None
+
+
+def _read(storage: Storage, run: str, epoch: int) -> Claim:
+    path = RunPaths(run).driver(epoch)
     looks = stamina.RetryingCaller(attempts=None, timeout=HALF_WRITTEN_SECONDS, wait_initial=0.1)
     # Where a storage has no hard links a claim is seen before it is written.
-    document = looks(ValueError, lambda: json.loads(storage.read(RunPaths(run).driver(epoch))))
-    return _claim(document)
-
-
-def _claim(document: dict[str, Any]) -> Claim:
+    document: dict[str, Any] = looks(ValueError, lambda: json.loads(storage.read(path)))
     return Claim(
         epoch=document["epoch"],
         key=document["key"],

@@ -59,7 +59,7 @@ def read_driver(storage: Storage, run: str, seconds: float = LEASE_SECONDS) -> s
             if now() > deadline:
                 return None
             time.sleep(LOOK_SECONDS)  # nobody tells when a file changes, or does not
-    return f"the process {seen.holder.pid} on {seen.holder.host}"
+    return str(seen.holder)
 
 
 class Lease:
@@ -199,15 +199,12 @@ def _await_free(
         moment = now()
         if latest != seen:
             if seen is None:
-                who = f"the process {latest.holder.pid} on {latest.holder.host}"
-                tell(f"{run}: {who} drives it; waiting until it lets go ({seconds:.0f} s)")
+                what = f"{latest.holder} drives it; waiting until it lets go ({seconds:.0f} s)"
+                tell(f"{run}: {what}")
             seen, seen_at = latest, moment
         if moment - seen_at > seconds:
             return latest.epoch
         if moment > deadline:
-            problem = (
-                f"it is driven by the process {latest.holder.pid} on {latest.holder.host}, which "
-                f"is alive; stop that one first, or choose another name"
-            )
-            raise RunTakenError(run, problem)
+            problem = f"it is driven by {latest.holder}, which is alive"
+            raise RunTakenError(run, f"{problem}; stop that one first, or choose another name")
         time.sleep(LOOK_SECONDS)  # nobody tells when a file changes, or does not

@@ -236,6 +236,21 @@ class TestClaim:
             claim(Slow(storage.settings), RUN, told.append, never, wait=0.0)
         lease.abandon()
 
+    def test_one_of_several_that_is_only_half_written_is_looked_at_again(
+        self, storage: Storage
+    ) -> None:
+        for epoch in (1, 2):
+            write_claim(storage, epoch, ELSEWHERE)
+
+        class Slow(FileStorage):
+            seen = iter([b"{"])
+
+            def read(self, path: str) -> bytes:
+                return next(self.seen, None) or super().read(path)
+
+        claims = read_claims(Slow(storage.settings), RUN)
+        assert [claimed.epoch for claimed in claims] == [1, 2]
+
 
 class TestWaiting:
     def test_a_driver_elsewhere_that_does_not_renew_is_overtaken(
