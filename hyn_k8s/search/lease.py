@@ -7,9 +7,10 @@ very host, or has let go, it need not wait. No clocks are compared between hosts
 
 A driver knows by its own clock that nobody can have overtaken it: less than the lease has passed
 since it began its latest renewal. Stopped for longer than that (a suspended machine, a paused
-container, SIGSTOP) it must look, before it believes that anything it writes still counts. It
-renews first and looks then, because on NFS a client's own write into a directory is what makes
-its listing fresh.
+container, SIGSTOP) it must look, before it believes that anything it writes still counts: so it
+looks before it renews, and writes nothing if it was overtaken. Each renewal is followed by a look,
+because on NFS a client's own write into a directory is what makes its listing fresh: only what is
+seen after it counts as held.
 """
 
 from __future__ import annotations
