@@ -222,6 +222,13 @@ def read_manifest(storage: Storage, run: str) -> dict[str, Any] | None:
     return manifest
 
 
+def latest_searches(storage: Storage, run: str) -> dict[int, SearchPaths]:
+    """The searches of ``run`` by their ordinals, in their order, each as it was begun last."""
+    found = [RunPaths(run).search_named(name) for name in storage.list(run)]
+    every = sorted((p for p in found if p), key=lambda p: (p.ordinal, p.generation))
+    return {paths.ordinal: paths for paths in every}
+
+
 def read_summaries(storage: Storage, run: str) -> list[dict[str, Any]]:
     """The summaries of the searches of ``run`` that have written one, in their order.
 
@@ -232,7 +239,7 @@ def read_summaries(storage: Storage, run: str) -> list[dict[str, Any]]:
         known = ", ".join(list_runs(storage)[-5:]) or "none"
         raise RunError(run, f"it is not on {storage.url}; the latest there: {known}")
     summaries = []
-    for paths in _searches(storage, run):
+    for paths in latest_searches(storage, run).values():
         try:
             summaries.append(json.loads(storage.read(paths.summary)))
         except FileNotFoundError:
@@ -282,13 +289,6 @@ def best_model(storage: Storage, run: str, trial: int | None = None) -> str:
     if row["status"] != SUCCEEDED or not row["model"]:
         raise RunError(run, f"trial {number} of its {summary['search']} left no model")
     return row["model"]
-
-
-def _searches(storage: Storage, run: str) -> list[SearchPaths]:
-    """The searches of ``run`` in their order, each as it was begun last."""
-    found = [RunPaths(run).search_named(name) for name in storage.list(run)]
-    every = sorted((p for p in found if p), key=lambda p: (p.ordinal, p.generation))
-    return list({paths.ordinal: paths for paths in every}.values())
 
 
 def _paths(run: str, search: str) -> SearchPaths:

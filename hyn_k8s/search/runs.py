@@ -21,7 +21,7 @@ from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import RunError
 from hyn_k8s.search import identity, lease
 from hyn_k8s.search.identity import Identity
-from hyn_k8s.search.results import FORMAT_VERSION, read_manifest
+from hyn_k8s.search.results import FORMAT_VERSION, latest_searches, read_manifest
 from hyn_k8s.search.storage import Storage
 
 _MAX_STEM = 50
@@ -109,7 +109,7 @@ def find_unfinished(
             continue
         if manifest["ended"] is not None:
             return None  # whatever was left before, this script has had a whole run since
-        first = latest_search(storage.list(name), name, 1)
+        first = latest_searches(storage, name).get(1)
         begun = None if first is None else read_identity(storage, first)
         if begun is not None and identity.differences(begun, search):
             continue
@@ -119,13 +119,6 @@ def find_unfinished(
         tell(f"{name} is being run by {driver}; a new run begins")
         return None
     return None
-
-
-def latest_search(names: list[str], run: str, ordinal: int) -> SearchPaths | None:
-    """Of the names in a run's directory, the ``ordinal``-th search as it was begun last."""
-    found = [RunPaths(run).search_named(name) for name in names]
-    generations = [each.generation for each in found if each and each.ordinal == ordinal]
-    return RunPaths(run).search(ordinal, max(generations)) if generations else None
 
 
 def read_identity(storage: Storage, paths: SearchPaths) -> Identity | None:
@@ -144,7 +137,7 @@ def open_search(
     Raises:
         RunError: it was begun as another search, by another script.
     """
-    latest = latest_search(storage.list(run), run, ordinal)
+    latest = latest_searches(storage, run).get(ordinal)
     if latest is None:
         return Begun(RunPaths(run).search(ordinal), new=True)
     anew = RunPaths(run).search(ordinal, latest.generation + 1)

@@ -31,6 +31,7 @@ from hyn_k8s.search.results import (
     hyperparameters,
     last_search,
     latest_run,
+    latest_searches,
     list_runs,
     plain,
     read_manifest,
@@ -406,6 +407,25 @@ class TestRuns:
         assert manifest is not None
         assert manifest["run"] == "heart-1"
         assert read_manifest(storage, "heart-2") is None
+
+
+class TestLatestSearches:
+    def found(self, storage: FileStorage, *names: str) -> dict[int, SearchPaths]:
+        """What is found where a run's directory has these names."""
+        for name in names:
+            storage.make_directory(f"r/{name}")
+        return latest_searches(storage, "r")
+
+    def test_generations_are_numbers(self, storage: FileStorage) -> None:
+        names = ["search-1", "search-1.2", "search-1.10", "search-10.11", "search-2"]
+        assert list(self.found(storage, *names).items()) == [
+            (1, SearchPaths("r", 1, 10)),
+            (2, SearchPaths("r", 2, 1)),
+            (10, SearchPaths("r", 10, 11)),
+        ]
+
+    def test_what_only_looks_like_one_is_none(self, storage: FileStorage) -> None:
+        assert self.found(storage, "search-1.bak", "search-", "my-search-1", "drivers") == {}
 
 
 class TestReading:

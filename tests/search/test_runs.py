@@ -23,7 +23,6 @@ from hyn_k8s.search.runs import (
     clean_stem,
     create_run,
     find_unfinished,
-    latest_search,
     open_search,
     read_identity,
     read_script,
@@ -299,19 +298,8 @@ class TestOpenSearch:
         assert self.opened(storage) == Begun(run.search(1), new=False)
 
 
-class TestLatestSearch:
-    def test_generations_are_numbers(self) -> None:
-        names = ["run.json", "search-1", "search-1.2", "search-1.10", "search-10.11", "search-2"]
-        assert latest_search(names, "r", 1) == SearchPaths("r", 1, 10)
-        assert latest_search(names, "r", 2) == SearchPaths("r", 2, 1)
-        assert latest_search(names, "r", 10) == SearchPaths("r", 10, 11)
-        assert latest_search(names, "r", 3) is None
-
-    def test_what_only_looks_like_one_is_none(self) -> None:
-        assert latest_search(["search-1.bak", "search-", "my-search-1"], "r", 1) is None
-
-    def test_the_identity_of_a_search_that_is_not_there(self, storage: Storage) -> None:
-        assert read_identity(storage, SearchPaths("heart-1", 1)) is None
+def test_a_search_that_is_not_there_has_no_identity(storage: Storage) -> None:
+    assert read_identity(storage, SearchPaths("heart-1", 1)) is None
 
 
 def test_a_run_begun_by_an_earlier_version_is_another_scripts(storage: Storage) -> None:
