@@ -14,6 +14,16 @@ from hyn_k8s.search.state import ENDED, ERRED, SKIPPED_OVER, Report
 logger = logging.getLogger("hyn_k8s")
 
 
+def told_at_end(report: Report) -> tuple[Any, ...]:
+    """What ``on_trial_end`` hears of a trial after the hyper model."""
+    return report.sample, report.row.trial, report.reward, report.improved, report.elapsed
+
+
+def told_at_skip(report: Report, reason: str) -> tuple[Any, ...]:
+    """What ``on_skip_trial`` hears after the hyper model of a trial skipped for ``reason``."""
+    return report.sample, report.row.trial, reason, report.reward, report.improved, report.elapsed
+
+
 class Listeners:
     """The callbacks of ``hyper_model``, and the store of the trials on ``dataset_id``, if any."""
 
@@ -28,18 +38,13 @@ class Listeners:
         Raises:
             EarlyStoppingError: one of them ends the search; the others hear nothing of it.
         """
-        sample, number = report.sample, report.row.trial
         if report.kind == ENDED:
-            trial = report.trial
-            self.fire("on_trial_end", sample, number, trial.reward, report.improved, trial.elapsed)
-            self._store(trial)
+            self.fire("on_trial_end", *told_at_end(report))
+            self._store(report.trial)
         elif report.kind == ERRED:
-            self.fire("on_trial_error", sample, number)
+            self.fire("on_trial_error", report.sample, report.row.trial)
         elif report.kind == SKIPPED_OVER:
-            self.fire(
-                "on_skip_trial", sample, number, report.reason, report.reward, report.improved,
-                report.elapsed,
-            )  # fmt: skip
+            self.fire("on_skip_trial", *told_at_skip(report, report.reason))
 
     def fire(self, event: str, *args: Any) -> None:
         """Call ``event`` of each callback; only an EarlyStoppingError comes out of it."""

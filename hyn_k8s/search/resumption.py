@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from hyn_k8s.search.listeners import told_at_end, told_at_skip
 from hyn_k8s.search.state import ENDED, Report
 
 RESUMED = "resumed"
@@ -58,14 +59,7 @@ def _count(
         for index, report in reports:
             try:
                 if report.kind == ENDED:
-                    callback.on_trial_end(
-                        hyper_model,
-                        report.sample,
-                        report.row.trial,
-                        report.reward,
-                        report.improved,
-                        report.elapsed,
-                    )
+                    callback.on_trial_end(hyper_model, *told_at_end(report))
             except EarlyStoppingError:
                 return index
             except Exception:
@@ -79,15 +73,7 @@ def _count(
 def _skip(callback: Any, hyper_model: Any, reports: Sequence[Report]) -> None:
     for report in reports:
         try:
-            callback.on_skip_trial(
-                hyper_model,
-                report.sample,
-                report.row.trial,
-                RESUMED,
-                report.reward,
-                report.improved,
-                report.elapsed,
-            )
+            callback.on_skip_trial(hyper_model, *told_at_skip(report, RESUMED))
         except Exception:
             logger.exception("%s.on_skip_trial failed", type(callback).__name__)
             return
