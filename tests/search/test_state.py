@@ -28,7 +28,7 @@ def outcome(number: int, reward: float | None = None, status: str = SUCCEEDED) -
     rewards = 0 if reward is None else [reward]
     model = f"heart-1/search-1/models/{number:05d}_a.pkl" if status == SUCCEEDED else None
     return Outcome(
-        number, status, rewards, 1.5, 100.0, 101.5, "node-1", model and f"/root/{model}", model
+        number, status, rewards, 1.5, 100.0, 101.5, "node-1", model and f"/shared/{model}", model
     )
 
 
@@ -201,7 +201,7 @@ class TestHits:
             SimpleNamespace(
                 reward=[0.7],
                 elapsed=12.0,
-                model_file="/root/old.pkl",
+                model_file="/shared/old.pkl",
                 succeeded=True,
                 memo=memo or None,
                 iteration_scores=None,
@@ -213,7 +213,7 @@ class TestHits:
     ) -> None:
         report = state.take_hit(state.spend(), sample(0.1), self.hit(scores={"auc": 0.7}))
         (trial,) = state.history.trials
-        assert (trial.reward, trial.elapsed, trial.model_file) == ([0.7], 12.0, "/root/old.pkl")
+        assert (trial.reward, trial.elapsed, trial.model_file) == ([0.7], 12.0, "/shared/old.pkl")
         assert trial.memo == {"scores": {"auc": 0.7}}
         assert trial.iteration_scores == {}
         assert searcher.told == [(tuple(sample(0.1).vectors), [0.7])]
