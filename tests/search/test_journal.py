@@ -28,30 +28,11 @@ from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.site import Blob
 from hyn_k8s.search.storage import FileStorage, Storage
-from tests.clocks import Clock, clock_of_leases
-from tests.processes import S3Server
-from tests.storages import Logged, Opener, in_bucket, left_after, on_directory
+from tests.clocks import Clock
+from tests.storages import Logged, Opener, left_after, on_directory
 from tests.waiting import until
 
 PATHS = SearchPaths("heart-1", 1)
-
-
-@pytest.fixture(params=["file", "s3"])
-def open(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Opener:
-    if request.param == "file":
-        return on_directory(tmp_path / "root")
-    server: S3Server = request.getfixturevalue("s3")
-    return in_bucket(server)
-
-
-@pytest.fixture
-def storage(tmp_path: pathlib.Path) -> Storage:
-    return on_directory(tmp_path / "root")()
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return clock_of_leases(monkeypatch)
 
 
 def never(error: HynError) -> None:

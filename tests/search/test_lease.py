@@ -28,33 +28,15 @@ from hyn_k8s.search.lease import Lease, claim, read_driver
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import FileStorage, Storage
-from tests.clocks import Clock, clock_of_leases
-from tests.processes import S3Server, start, stop
-from tests.storages import Opener, in_bucket, on_directory
+from tests.clocks import Clock
+from tests.processes import start, stop
+from tests.storages import Opener
 from tests.waiting import until
 
 RUN = "heart-1"
 PATHS = RunPaths(RUN)
 
 ELSEWHERE = Holder("another-host", 17, 1000.0, "another-boot/42")
-
-
-@pytest.fixture(params=["file", "s3"])
-def open(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Opener:
-    if request.param == "file":
-        return on_directory(tmp_path / "root")
-    server: S3Server = request.getfixturevalue("s3")
-    return in_bucket(server)
-
-
-@pytest.fixture
-def storage(tmp_path: pathlib.Path) -> Storage:
-    return on_directory(tmp_path / "root")()
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return clock_of_leases(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

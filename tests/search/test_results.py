@@ -39,16 +39,10 @@ from hyn_k8s.search.results import (
     read_trials,
     timestamp,
 )
-from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import FileStorage
 
 FACTS = SearchFacts("TinyModel", "RandomSearcher", ("auc",), ("max",), 10, 3, False)
 NEW_YEAR = 1767225600.0  # 2026-01-01T00:00:00Z
-
-
-@pytest.fixture
-def storage(tmp_path: pathlib.Path) -> FileStorage:
-    return FileStorage(StorageSettings("file", str(tmp_path / "root")))
 
 
 @pytest.fixture

@@ -28,17 +28,11 @@ from hyn_k8s.search.runs import (
     read_script,
 )
 from hyn_k8s.search.storage import Storage
-from tests.storages import on_directory
 
 SCRIPT, OTHER_SCRIPT = "the script", "another script"
 SEARCH = Identity("TinyModel", {"class": "RandomSearcher"}, {"x": "Real(0, 1)"}, ["auc"], 3, "abc")
 WIDER = dataclasses.replace(SEARCH, space={"x": "Real(0, 2)"})
 OTHER_DATA = dataclasses.replace(SEARCH, data="def")
-
-
-@pytest.fixture
-def storage(tmp_path: pathlib.Path) -> Storage:
-    return on_directory(tmp_path / "root")()
 
 
 def begin_run(storage: Storage, script: str = SCRIPT, search: Identity | None = SEARCH) -> str:
