@@ -149,9 +149,9 @@ class DaskExecution:
             elif leave_at is not None and time.monotonic() >= leave_at:
                 return None
             else:
-                overrun = self._overrun()
-                if overrun is not None:
-                    return self._stop(*overrun)
+                late = self._overrun()
+                if late is not None:
+                    return self._stop(*late)
                 self._look()
 
     def wake(self) -> None:
@@ -234,7 +234,10 @@ class DaskExecution:
             return None  # nobody's loss; all are submitted again
         begun, left = self._forget(trial.key)
         if isinstance(result, _Lost):
-            return self._lose(number, trial, begun, free=left)
+            ended = None if left else self._charge(number, begun)
+            if ended is None:
+                self._submit(number, self._submitted[number].attempt)
+            return ended
         if isinstance(result, StorageError):
             self._try_storage(number, trial, result)
             return None
@@ -252,15 +255,15 @@ class DaskExecution:
         self._cluster.left.discard(key)
         return begun, left
 
-    def _lose(self, number: int, trial: _Submitted, begun: bool, free: bool) -> Ended | None:
-        following = trial.attempt
-        if not free:
-            self._lost(number, begun)
-            following = following.after_loss(begun)
-            if following.is_poisonous(self._allowance):
-                del self._submitted[number]
-                return self._failed(number, following.poison())
-        self._submit(number, following)
+    def _charge(self, number: int, begun: bool) -> Ended | None:
+        """A worker was lost under the trial: its end, if that was one too many."""
+        self._lost(number, begun)
+        trial = self._submitted[number]
+        attempt = trial.attempt.after_loss(begun)
+        if attempt.is_poisonous(self._allowance):
+            del self._submitted[number]
+            return self._failed(number, attempt.poison())
+        self._submitted[number] = _Submitted(attempt, trial.future, trial.since)
         return None
 
     def _lose_silently(self, key: str) -> Ended | None:
@@ -268,18 +271,14 @@ class DaskExecution:
         number = next((n for n, trial in self._submitted.items() if trial.key == key), None)
         if number is None:
             return None
-        trial = self._submitted[number]
         if key in self._cluster.left:
             self._cluster.left.discard(key)
             return None
-        self._lost(number, True)
-        attempt = trial.attempt.after_loss(begun=True)
-        if attempt.is_poisonous(self._allowance):
-            del self._submitted[number]
+        trial = self._submitted[number]
+        ended = self._charge(number, begun=True)
+        if ended is not None:
             self._cancel([trial])
-            return self._failed(number, attempt.poison())
-        self._submitted[number] = _Submitted(attempt, trial.future, trial.since)
-        return None
+        return ended
 
     def _try_storage(self, number: int, trial: _Submitted, error: StorageError) -> None:
         """A storage that failed under a trial: the trial is run again in a while.
