@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import distributed
-from distributed import Client
+from distributed import Client, Future
 
 from hyn_k8s import contract
 from hyn_k8s.contract import RunPaths
@@ -64,7 +64,7 @@ class Cluster:
         self._heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.started: dict[str, tuple[str, float]] = {}
         """By the key of a task that a worker has begun: its address, and when this was heard.
-        Whoever submits a task removes its key, here and from ``left``."""
+        Whoever submits a task makes it forget its key, here and in ``left``."""
         self.left: set[str] = set()
         """The keys of tasks on workers that said they leave."""
         self.begun_again: dict[str, Callable[[str], None]] = {}
@@ -95,6 +95,37 @@ class Cluster:
         """Whether it can still be used, and no client the script made since should be."""
         live = live_client()
         return self.client.status == "running" and (live is None or live is self.client)
+
+    def has_lost_scheduler(self, error: BaseException) -> bool:
+        """Whether ``error``, which ended a task, means that the scheduler is gone or is another."""
+        reason = getattr(error, "reason", None)
+        lost = reason in ("scheduler-connection-lost", "scheduler-restart")
+        return lost or self.client.status != "running"
+
+    def tasks(self) -> dict[str, list[str]]:
+        """The keys of the tasks that each worker has, by its address."""
+        processing = self.client.processing().items()
+        return {str(address): [str(key) for key in keys] for address, keys in processing}
+
+    def sole_worker_of(self, key: str) -> str:
+        """The address of the worker that has this task and nothing else; empty if there is none."""
+        with contextlib.suppress(Exception):  # without a scheduler there is nobody to ask
+            return next((address for address, keys in self.tasks().items() if keys == [key]), "")
+        return ""
+
+    def forget(self, key: str) -> tuple[bool, bool]:
+        """Whether a task that is over had begun, and whether its worker said that it leaves."""
+        begun = self.started.pop(key, None) is not None
+        left = key in self.left
+        self.left.discard(key)
+        return begun, left
+
+    def cancel(self, futures: Sequence[Future | None]) -> None:
+        """Give up the tasks of those ``futures`` that are some."""
+        some = [future for future in futures if future is not None]
+        if some and self.client.status == "running":
+            with contextlib.suppress(Exception):  # the cluster may be gone: then they are too
+                self.client.cancel(some, force=True)
 
     def stop_worker(self, address: str) -> None:
         """Kill the worker process at ``address`` with whatever it does; its nanny starts another.
