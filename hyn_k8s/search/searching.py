@@ -9,33 +9,28 @@ written, however it ends. Only a driver that was overtaken writes nothing.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from hyn_k8s.contract import ExitCode
-from hyn_k8s.errors import HynError, RunTakenError, SearchError, StorageError
+from hyn_k8s.errors import HynError, RunTakenError, StorageError
 from hyn_k8s.search import checkpoint, hyper_models, identity
+from hyn_k8s.search.account import FINISHED_STATES, Account
 from hyn_k8s.search.execution import Execution
 from hyn_k8s.search.journal import Journal
-from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.loop import Order, SearchLoop
-from hyn_k8s.search.outcome import SUCCEEDED, failed_reward
+from hyn_k8s.search.outcome import failed_reward
 from hyn_k8s.search.past import Past, read_past
 from hyn_k8s.search.preparation import Request, prepare
-from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.replay import Replay, is_over
-from hyn_k8s.search.results import Recorder, SearchFacts
+from hyn_k8s.search.results import SearchFacts
 from hyn_k8s.search.resumption import inform_of_past, until
 from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.signals import signals_reach, terminated_again_after
-from hyn_k8s.search.state import Report, SearchState
+from hyn_k8s.search.state import SearchState
 from hyn_k8s.search.trial_stores import earlier_trials_only
-
-FINISHED_STATES = ("finished", "stopped")
 
 
 class Search:
@@ -55,19 +50,11 @@ class Search:
         self._state = SearchState(hyper_model)
         self._anchors: checkpoint.Anchors = {}
         self._loop: SearchLoop | None = None
-        self._lease: Lease | None = None
 
     def _enter(self, begun: Begun) -> None:
         """Take the search to be the one at ``begun``."""
         self._begun, self._paths = begun, begun.paths
-        self._recorder = Recorder(self._storage, self._paths, self._facts)
-        self._progress = Progress(
-            search=f"{self._paths.run}/{self._paths.name}",
-            total=self._request.max_trials,
-            maximize=self._facts.directions[0] == "max",
-            reward=self._facts.rewards[0],
-            begun=time.time(),
-        )
+        self._account = Account(self._session, begun.paths, self._facts)
 
     def run(self) -> int:
         """Run all trials that are left; the number after the last one.
@@ -99,14 +86,14 @@ class Search:
         with self._forgotten_if_it_fails():
             if self._is_finished(past):
                 return self._restore_finished(past)
-            self._lease = self._session.hold.drive()
+            lease = self._account.lease = self._session.hold.drive()
             self._storage.write(self._paths.identity, identity.encode(self._identity))
             replay = self._replay(past)
             self._say_where_it_goes_on(replay)
             execution = prepare(
                 self._session, self._paths, self._hyper_model, self._request, self._lose_worker
             )
-        journal = Journal(self._storage, self._paths, self._lease, past, execution.wake)
+        journal = Journal(self._storage, self._paths, lease, past, execution.wake)
         with self._session.hold.telling_of_loss(journal.fail):
             return self._conduct(execution, journal, past, replay)
 
@@ -120,14 +107,14 @@ class Search:
             journal,
             anchors=self._anchors,
             samples=replay.samples,
-            report=self._report,
-            running=self._running,
+            report=self._account.take,
+            running=self._account.note_running,
         )
         try:
             if past.state is None and not past.events:
                 loop.keep_state()
             stopped_at = self._take_past(replay, past)
-            self._show(self._progress)
+            self._account.show(self._account.progress)
             with self._signals(execution, loop):
                 following = loop.run(stopped_at)
             ended = not self._state.in_flight or self._state.stopped
@@ -173,9 +160,9 @@ class Search:
         replay = self._replay(past)
         self._say_where_it_goes_on(replay)
         self._take_past(replay, past)
-        self._show(self._progress.finished())
+        self._account.show(self._account.progress.finished())
         self._session.keep_hyper_model(self._paths, hyper_models.stripped(self._hyper_model))
-        self._finish()
+        self._account.finish()
         return self._state.following
 
     def _replay(self, past: Past) -> Replay:
@@ -205,23 +192,14 @@ class Search:
         reports = until(replay.reports, stopped_at)
         void = [report for _, report in replay.reports[len(reports) :]]
         self._state.take_back(sum(report.trial is not None for report in void))
-        progress = self._progress
-        for report in reports:
-            self._recorder.add(report.row, report.failure)
-            progress = _with(progress, report)
-        self._progress = dataclasses.replace(
-            progress,
-            workers_lost=replay.workers_lost,
-            resumed=progress.done,
-            begun=time.time(),
-            dashboard=self._session.dashboard,
-        )
+        self._account.take_past(reports, replay.workers_lost)
         return stopped_at
 
     def _say_where_it_goes_on(self, replay: Replay) -> None:
         if not self._begun.new:
-            name = self._progress.search.removesuffix("/search-1")
-            done = f"{len(replay.reports)} of {self._progress.total} done"
+            progress = self._account.progress
+            name = progress.search.removesuffix("/search-1")
+            done = f"{len(replay.reports)} of {progress.total} done"
             self._session.reporter.tell(f"continuing {name}: {done}; --restart begins anew")
 
     def _order(self) -> Order:
@@ -250,30 +228,10 @@ class Search:
             with signals_reach(execution.interrupt, terminate):
                 yield
 
-    def _report(self, report: Report) -> None:
-        self._recorder.add(report.row, report.failure)
-        self._show(_with(self._progress, report))
-        if self._recorder.is_due():
-            self._require_lease()
-            self._recorder.write(self._progress, "running", [])
-
-    def _require_lease(self) -> None:
-        """Nothing that another driver may have written since is overwritten."""
-        assert self._lease is not None
-        self._lease.require()
-
     def _lose_worker(self, number: int, begun: bool) -> None:
         assert self._loop is not None
         self._loop.lose_worker(number, begun)
-        self._show(self._progress.with_worker_lost())
-
-    def _running(self, running: int) -> None:
-        if running != self._progress.running:
-            self._show(self._progress.with_running(running))
-
-    def _show(self, progress: Progress) -> None:
-        self._progress = progress
-        self._session.reporter.show(progress)
+        self._account.lose_worker()
 
     def _end(self, state: str, error: BaseException | None, journal: Journal) -> None:
         """Write the results; a storage that is away, or a run that is another driver's, gets none.
@@ -281,7 +239,7 @@ class Search:
         Raises:
             RunTakenError: it is another driver's.
         """
-        self._show(self._progress.finished())
+        self._account.show(self._account.progress.finished())
         journal.close()
         failed = error if isinstance(error, HynError) else journal.error
         try:
@@ -289,47 +247,13 @@ class Search:
                 raise failed
             away = isinstance(failed, StorageError)
             with self._storage.impatience() if away else contextlib.nullcontext():
-                self._require_lease()
-                self._write_results(state)
+                self._account.write(state)
         except (RunTakenError, StorageError) as raised:
             taken = isinstance(raised, RunTakenError)
             self._session.hold.is_taken |= taken
             # What went wrong otherwise, then, may be the other driver's doing.
             if error is None or (taken and isinstance(error, HynError)):
                 raise raised.with_traceback(None) from None
-
-    def _write_results(self, state: str) -> None:
-        # Space is freed first: a full storage may be why the search ends.
-        for passing in (self._paths.data, self._paths.known):
-            self._storage.delete(passing)
-        if state in FINISHED_STATES:  # else some may be journaled, and not yet reported
-            self._delete_orphans()
-        self._recorder.write(self._progress, state, self._recorder.pareto())
-        if state in FINISHED_STATES:
-            self._finish()
-
-    def _finish(self) -> None:
-        """Nothing is left to do; whether anything has come of it is for the session to tell."""
-        progress = self._progress
-        self._session.unfinished.discard(self._paths)
-        if progress.failed and progress.failed == progress.done:
-            last = progress.last_error or "an unknown error"
-            self._session.errors.append(SearchError(progress.search, progress.failed, last))
-
-    def _delete_orphans(self) -> None:
-        """Remove models of executions that were never accepted: lost workers, stopped trials."""
-        committed, models = self._recorder.committed_models(), self._paths.models
-        for name in self._storage.list(models):
-            model, ending, _ = f"{models}/{name}".partition(".pkl")  # it may have files beside it
-            if model + ending not in committed:
-                self._storage.delete(f"{models}/{name}")
-
-
-def _with(progress: Progress, report: Report) -> Progress:
-    row = report.row
-    rewards = row.rewards if row.status == SUCCEEDED else None
-    error = f"{row.detail} (trial {row.trial})" if report.failure else None
-    return progress.with_trial(row.trial, row.status, rewards, error)
 
 
 def _facts(hyper_model: Any, request: Request, window: int) -> SearchFacts:

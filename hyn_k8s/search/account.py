@@ -1,0 +1,121 @@
+"""The account that a search gives of itself: what is shown while it runs, and what it leaves.
+
+Progress goes to the session's reporter, and rows to the results on the storage: at the search's
+end, and in between now and then. What another driver may have written since is not overwritten.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+
+from hyn_k8s.contract import SearchPaths
+from hyn_k8s.errors import SearchError
+from hyn_k8s.search.lease import Lease
+from hyn_k8s.search.outcome import SUCCEEDED
+from hyn_k8s.search.progress import Progress
+from hyn_k8s.search.results import Recorder, SearchFacts
+from hyn_k8s.search.session import Session
+from hyn_k8s.search.state import Report
+
+FINISHED_STATES = ("finished", "stopped")
+
+
+class Account:
+    """Of the search of ``session`` at ``paths``."""
+
+    def __init__(self, session: Session, paths: SearchPaths, facts: SearchFacts) -> None:
+        self._session = session
+        self._paths = paths
+        self._recorder = Recorder(session.storage, paths, facts)
+        self.progress = Progress(
+            search=f"{paths.run}/{paths.name}",
+            total=facts.max_trials,
+            maximize=facts.directions[0] == "max",
+            reward=facts.rewards[0],
+            begun=time.time(),
+        )
+        self.lease: Lease | None = None
+        """The hold on the run without which nothing is written."""
+
+    def take_past(self, reports: Sequence[Report], workers_lost: int) -> None:
+        """Count what an earlier driver did; it is shown with whatever comes next."""
+        progress = self.progress
+        for report in reports:
+            self._recorder.add(report.row, report.failure)
+            progress = _with(progress, report)
+        self.progress = dataclasses.replace(
+            progress,
+            workers_lost=workers_lost,
+            resumed=progress.done,
+            begun=time.time(),
+            dashboard=self._session.dashboard,
+        )
+
+    def take(self, report: Report) -> None:
+        """A trial has come to something."""
+        self._recorder.add(report.row, report.failure)
+        self.show(_with(self.progress, report))
+        if self._recorder.is_due():
+            self._require_lease()
+            self._recorder.write(self.progress, "running", [])
+
+    def lose_worker(self) -> None:
+        """A trial has lost its worker."""
+        self.show(self.progress.with_worker_lost())
+
+    def note_running(self, running: int) -> None:
+        """So many trials are in flight."""
+        if running != self.progress.running:
+            self.show(self.progress.with_running(running))
+
+    def show(self, progress: Progress) -> None:
+        """Let the user see this ``progress``."""
+        self.progress = progress
+        self._session.reporter.show(progress)
+
+    def write(self, state: str) -> None:
+        """Write the results of the search, which ends in ``state``.
+
+        Raises:
+            RunTakenError: another driver has claimed the run.
+            StorageError: the storage is away.
+        """
+        self._require_lease()
+        # Space is freed first: a full storage may be why the search ends.
+        for passing in (self._paths.data, self._paths.known):
+            self._session.storage.delete(passing)
+        if state in FINISHED_STATES:  # else some may be journaled, and not yet reported
+            self._delete_orphans()
+        self._recorder.write(self.progress, state, self._recorder.pareto())
+        if state in FINISHED_STATES:
+            self.finish()
+
+    def finish(self) -> None:
+        """Nothing is left to do; whether anything has come of it is for the session to tell."""
+        progress = self.progress
+        self._session.unfinished.discard(self._paths)
+        if progress.failed and progress.failed == progress.done:
+            last = progress.last_error or "an unknown error"
+            self._session.errors.append(SearchError(progress.search, progress.failed, last))
+
+    def _require_lease(self) -> None:
+        assert self.lease is not None
+        self.lease.require()
+
+    def _delete_orphans(self) -> None:
+        """Remove models of executions that were never accepted: lost workers, stopped trials."""
+        committed, models = self._recorder.committed_models(), self._paths.models
+        storage = self._session.storage
+        for name in storage.list(models):
+            model, ending, _ = f"{models}/{name}".partition(".pkl")  # it may have files beside it
+            if model + ending not in committed:
+                storage.delete(f"{models}/{name}")
+
+
+def _with(progress: Progress, report: Report) -> Progress:
+    row = report.row
+    rewards = row.rewards if row.status == SUCCEEDED else None
+    error = f"{row.detail} (trial {row.trial})" if report.failure else None
+    return progress.with_trial(row.trial, row.status, rewards, error)
