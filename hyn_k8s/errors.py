@@ -9,11 +9,11 @@
     │   └── RunTakenError  another driver drives the run             run, problem
     ├── StorageError     the shared storage cannot be used           url, problem, lasting
     ├── SchedulerError   the Dask scheduler is unreachable or gone   address, problem
-    ├── WorkerError      a Dask worker does not fit this run         worker, problem
+    ├── WorkerError      a Dask worker does not fit this run         worker, problem, lasting
     └── SearchError      no trial of a search succeeded              search, trials, last_error
 
-Of these RunTakenError, SchedulerError, and StorageError unless it is lasting (rejected keys are),
-have ``retry``: the same call may succeed later, and then continues what had begun.
+Of these RunTakenError, SchedulerError, and StorageError and WorkerError unless they are lasting
+(rejected keys and other versions are), have ``retry``: the same call may succeed later, and then continues what had begun.
 
 An error carries fields and writes its own sentence: which object, what was found, what is
 accepted or what to do. Callers never format one. Fields hold no secrets, so an error may be
@@ -79,6 +79,9 @@ class RunTakenError(RunError):
 class StorageError(HynError):
     """The shared storage cannot be reached, written or trusted. ``url`` has no credentials."""
 
+    worker: str | None = None
+    """The address of the worker on which it failed, where it was under a trial."""
+
     def __init__(self, url: str, problem: str, lasting: bool = False) -> None:
         super().__init__(url, problem, lasting)
         self.url = url
@@ -107,10 +110,11 @@ class SchedulerError(HynError):
 class WorkerError(HynError):
     """A Dask worker runs other versions than the driver, or does not see the run's storage."""
 
-    def __init__(self, worker: str, problem: str) -> None:
-        super().__init__(worker, problem)
+    def __init__(self, worker: str, problem: str, lasting: bool = True) -> None:
+        super().__init__(worker, problem, lasting)
         self.worker = worker
         self.problem = problem
+        self.retry = not lasting
 
     def __str__(self) -> str:
         return f"Dask worker {self.worker}: {self.problem}"

@@ -107,6 +107,10 @@ class Cluster:
         processing = self.client.processing().items()
         return {str(address): [str(key) for key in keys] for address, keys in processing}
 
+    def addresses(self) -> list[str]:
+        """The workers that are there."""
+        return list(self.client.scheduler_info().get("workers", {}))
+
     def sole_worker_of(self, key: str) -> str:
         """The address of the worker that has this task and nothing else; empty if there is none."""
         with contextlib.suppress(Exception):  # without a scheduler there is nobody to ask

@@ -19,6 +19,7 @@ from typing import Any
 
 from hyn_k8s.errors import HynError, SchedulerError, StorageError
 from hyn_k8s.search.attempts import Allowance, Attempt, overrun
+from hyn_k8s.search.avoidance import AvoidedWorkers
 from hyn_k8s.search.cluster import Cluster
 from hyn_k8s.search.knowledge import Keeper
 from hyn_k8s.search.news import AttemptOver, BegunAgain, Heard, Lost, News, Note
@@ -66,6 +67,7 @@ class DaskExecution:
         self._tasks = 0
         self._news = News(search.paths.name)
         self._watch = ClusterWatch(tell)
+        self._avoided = AvoidedWorkers()
         self._news.listen(cluster)
 
     def submit(self, number: int, asked: InFlight) -> None:
@@ -115,6 +117,7 @@ class DaskExecution:
             attempt.known,
             key=f"{self._search.key}-{self._search.paths.name}-trial-{number}-{self._tasks}",
             pure=False,
+            workers=self._avoided.others(self._cluster.addresses()) if self._avoided else None,
         )
         self._trials.add(number, attempt, future)
         self._news.follow(client, number, future)
@@ -193,6 +196,8 @@ class DaskExecution:
             raise error.with_traceback(None)
         if attempt.storage_failed_since is None:
             self._tell(f"{error}; trial {number} begins again")
+        if error.worker is not None:
+            self._avoided.add(error.worker)
         following = attempt.after_storage_failure(now)
         self._trials.pause(number, following, following.pause(now))
 
@@ -237,7 +242,7 @@ class DaskExecution:
             return self._stop(*late)
         if self._cluster.client.status != "running":
             self._miss_scheduler()
-        elif self._cluster.client.scheduler_info().get("workers"):
+        elif self._cluster.addresses():
             self._watch.find_workers()
             self._submit_stalled_again()
         else:

@@ -18,6 +18,7 @@ from typing import Any
 import cloudpickle
 from distributed import get_worker
 
+from hyn_k8s.errors import StorageError
 from hyn_k8s.search import hyper_models, knowledge, shipping, site
 from hyn_k8s.search.knowledge import Known
 from hyn_k8s.search.outcome import FAILED, Failure, Outcome, failure_of
@@ -42,7 +43,11 @@ def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known) ->
     worker = get_worker()
     with _announced(worker, search), seeded_trial(search.seed, number):
         materials = _materials(search, here, known, worker)
-        outcome = run_trial(search, number, shipping.loads(sample), materials, str(worker.name))
+        try:
+            outcome = run_trial(search, number, shipping.loads(sample), materials, str(worker.name))
+        except StorageError as error:
+            error.worker = worker.address
+            raise
         try:
             pickled: bytes = cloudpickle.dumps(outcome)
             return pickled

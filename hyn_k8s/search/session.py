@@ -156,7 +156,8 @@ class Session:
         """Take back a ``begin_search``: nothing of it, and of a new run without any, stays."""
         with self._lock:
             self._searches -= 1
-            self.unfinished.discard(begun.paths)
+            if begun.new:
+                self.unfinished.discard(begun.paths)
             if self._searches == 0:
                 self.hold.forget()
             if begun.new and not self.hold.is_taken:

@@ -129,7 +129,7 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         except WorkerError:
             raise
         except HynError as error:
-            raise WorkerError(name, str(error)) from None
+            raise WorkerError(name, str(error), lasting=not error.retry) from None
         compat.apply()
         site.enter(self._key, storage)
 

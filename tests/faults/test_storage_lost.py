@@ -7,7 +7,6 @@ says: continue later. Then the next driver goes on after what was reported.
 from __future__ import annotations
 
 import pathlib
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,7 +15,7 @@ from tests.faults.drivers import CONTINUE_LATER, Scene
 from tests.faults.mounts import Mount, small_mount
 from tests.faulty_s3 import FaultyS3
 from tests.processes import DaskCluster
-from tests.waiting import until
+from tests.waiting import last_for, until
 
 SCRIPT = "--trials 12 --seconds 0.3"
 
@@ -31,12 +30,6 @@ NO_ANSWER: dict[str, Callable[[FaultyS3], None]] = {
     "silent": FaultyS3.fall_silent,
 }
 """Ways in which an S3 server answers no request."""
-
-
-def last_for(seconds: float) -> None:
-    """Let a fault last: how long is what its test is about."""
-    over = time.monotonic() + seconds
-    until(lambda: time.monotonic() >= over, "the end of the fault", seconds + 10)
 
 
 class TestS3:

@@ -118,7 +118,7 @@ class TestFrozen:
             told, files = told_by(scene, first), files_but_first_lease(scene)
         assert first.ended() == CONTINUE_LATER, first.said
         assert told_by(scene, first) == told
-        assert files_but_first_lease(scene) == files
+        assert without_late_segment(files_but_first_lease(scene), files) == files
         assert "Traceback" not in first.said
         scene.check(monkeypatch, trials=12)
 
@@ -133,7 +133,7 @@ class TestFrozen:
             files = files_but_first_lease(scene)
         assert first.ended() == CONTINUE_LATER, first.said
         scene.no_process_left()
-        assert files_but_first_lease(scene) == files
+        assert without_late_segment(files_but_first_lease(scene), files) == files
         scene.check(monkeypatch, trials=12)
 
     def test_a_driver_frozen_for_less_than_its_lease_goes_on(
@@ -164,6 +164,17 @@ def files_but_first_lease(scene: Scene) -> dict[str, str]:
     """The run's files; the first driver renews its own lease before it looks at the others'."""
     lease = f"{scene.run.name}/drivers/000001.json"
     return {path: sum_ for path, sum_ in scene.run.files().items() if path != lease}
+
+
+def without_late_segment(found: dict[str, str], before: dict[str, str]) -> dict[str, str]:
+    """The files without one segment of the first driver's that was on its way when it was frozen.
+
+    A request that has been sent cannot be called back. Such a segment follows none of the second
+    driver's, so nobody who reads the journal takes it up.
+    """
+    late = [path for path in found if path not in before and "/journal/000001-" in path]
+    assert len(late) <= 1, late
+    return {path: sum_ for path, sum_ in found.items() if path not in late}
 
 
 def committed(scene: Scene, models: dict[str, str]) -> set[tuple[str, str]]:
