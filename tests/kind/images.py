@@ -1,0 +1,106 @@
+"""The images that tests run: the project's own two, and the S3 servers beside them.
+
+Each is tagged by its content, so that a node that has the tag has that very image, and nothing is
+loaded twice.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+from collections.abc import Sequence
+
+from tests.kind import docker
+from tests.kind.choice import Way
+from tests.kind.go_programs import build_program
+from tests.kind.pins import Pins, cache
+from tests.kind.root_filesystems import root_filesystem
+from tests.kind.shell import run, say
+
+ROOT = pathlib.Path(__file__).parents[2]
+OURS = ("runtime", "operator")
+SERVERS = ("minio", "versitygw")
+
+_AUTHORITIES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def build_ours(pins: Pins, way: Way) -> dict[str, str]:
+    """Build the project's images; their names by target."""
+    options = ["--build-arg", f"BASE_IMAGE={_base_image(pins, way)}"]
+    if way is Way.OFFLINE:
+        options += ["--network", "host"]
+    if shutil.which("git") and (ROOT / ".git").exists():
+        revision = run("git", "rev-parse", "HEAD", cwd=ROOT).strip()
+        options += ["--build-arg", f"REVISION={revision}"]
+    built = {}
+    for target in OURS:
+        say(f"building the {target} image")
+        name = f"hyn-k8s/{target}:dev"
+        docker.build(name, ROOT, "--target", target, *options)
+        built[target] = _tagged(name)
+    return built
+
+
+def build_servers(pins: Pins) -> dict[str, str]:
+    """Build the images of the S3 servers, each with a program and nothing else."""
+    built = {}
+    for server in SERVERS:
+        program = build_program(pins, server)
+        context = cache() / f"{server}-image"
+        shutil.rmtree(context, ignore_errors=True)
+        context.mkdir()
+        shutil.copy(program, context / server)
+        (context / "Dockerfile").write_text(
+            f'FROM scratch\nCOPY {server} /\nUSER 1000:1000\nENTRYPOINT ["/{server}"]\n'
+        )
+        name = f"hyn-k8s/{server}:dev"
+        docker.build(name, context)
+        shutil.rmtree(context)
+        built[server] = _tagged(name)
+    return built
+
+
+def load(kind: str, cluster: str, images: Sequence[str], nodes: Sequence[str]) -> None:
+    """Have ``images`` on ``nodes``, by kind's own means."""
+    missing = [image for image in images if any(not _is_on(node, image) for node in nodes)]
+    if missing:
+        say(f"loading {', '.join(missing)} into {len(nodes)} nodes")
+        where = ("--name", cluster, "--nodes", ",".join(nodes))
+        run(kind, "load", "docker-image", *where, *missing)
+
+
+def pulled(registry: str) -> dict[str, str]:
+    """The names that an existing cluster pulls them by."""
+    tag = os.environ.get("HYN_E2E_TAG", "dev")
+    return {name: f"{registry}/{name}:{tag}" for name in (*OURS, *SERVERS)}
+
+
+def _is_on(node: str, image: str) -> bool:
+    listed = run("docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "list", "-q")
+    return f"docker.io/{image}" in listed.split()
+
+
+def _tagged(name: str) -> str:
+    """``name`` under a tag that is its content's."""
+    content = docker.image_id(name).removeprefix("sha256:")[:12]
+    tagged = f"{name.partition(':')[0]}:{content}"
+    run("docker", "tag", name, tagged)
+    return tagged
+
+
+def _base_image(pins: Pins, way: Way) -> str:
+    """The official Python image, or a Debian with Python that trusts what this machine trusts."""
+    if way is not Way.OFFLINE:
+        return pins.images["python"]
+    debian = root_filesystem(pins, "python")
+    name = debian.replace("/python:", "/python-base:")
+    context = cache() / "python-image"
+    context.mkdir(exist_ok=True)
+    shutil.copy(_AUTHORITIES, context / "authorities.crt")
+    (context / "Dockerfile").write_text(
+        f"FROM {debian}\nCOPY authorities.crt {_AUTHORITIES}\nENV PIP_CERT={_AUTHORITIES}\n"
+    )
+    docker.build(name, context)
+    shutil.rmtree(context)
+    return name
