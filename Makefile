@@ -10,10 +10,10 @@ INSTALLED := $(VENV)/installed
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo test lint unit test-faults test-soak test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo test lint unit test-faults test-soak images kind-up kind-down e2e e2e-full test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED) ## a parallel search on real data, on this machine
 	$(BIN)/hyn-k8s run --storage-root workdir examples/heart_disease.py
@@ -34,6 +34,21 @@ test-faults: $(INSTALLED) ## killed, stopped and failing drivers, workers, sched
 
 test-soak: $(INSTALLED) ## three hundred searches in one process (a minute)
 	$(BIN)/python -m pytest -m soak tests/soak $(ARGS)
+
+images: $(INSTALLED) ## the two images, built here; their sizes
+	$(BIN)/python -m tests.kind images
+
+kind-up: $(INSTALLED) ## a Kubernetes cluster with the images on it, by Docker or by whatever is here
+	$(BIN)/python -m tests.kind up
+
+kind-down: $(INSTALLED) ## end that cluster
+	$(BIN)/python -m tests.kind down
+
+e2e: E2E = e2e and not faults
+e2e-full: E2E = e2e
+e2e e2e-full: kind-up ## the integration tests on that cluster, which ends then (KEEP=1 keeps it)
+	$(BIN)/python -m pytest -m '$(E2E)' tests/e2e $(ARGS); tested=$$?; \
+	[ -n "$(KEEP)" ] || $(BIN)/python -m tests.kind down || exit 1; exit $$tested
 
 test-upstream: test-hypernets test-hypergbm ## Hypernets' own tests and HyperGBM on our dispatcher (half an hour)
 
@@ -63,7 +78,7 @@ endef
 $(INSTALLED): pyproject.toml constraints.txt
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[search,cli,test,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[search,operator,cli,test,dev]'
 	@touch $@
 
 $(HYPERGBM_INSTALLED): pyproject.toml constraints-hypergbm.txt

@@ -1,0 +1,119 @@
+"""The cluster, and for each test a namespace of its own that is shown when the test fails."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.e2e import dask_controller
+from tests.e2e.kube import Kube
+from tests.e2e.objects import CLAIM, CLUSTER
+from tests.kind.cluster import Cluster, read_cluster
+from tests.kind.images import ROOT
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember that a test failed, for its namespace."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The cluster that is up."""
+    found = read_cluster()
+    if found is None:
+        pytest.fail("no cluster is up; begin with: make kind-up")
+    return found
+
+
+@pytest.fixture(scope="session")
+def kube(cluster: Cluster) -> Kube:
+    """Its API server, with dask's controller at work."""
+    kube = Kube(cluster.kubeconfig)
+    dask_controller.install(kube, cluster.images["operator"])
+    return kube
+
+
+@pytest.fixture
+def namespace(kube: Kube, cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new namespace; gone afterwards, and shown before if the test failed."""
+    stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40]
+    name = f"{stem.strip('-')}-{uuid.uuid4().hex[:6]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    metadata = {"name": name, "labels": labels}
+    kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
+    try:
+        yield name
+    finally:
+        if request.node.stash.get(FAILED, False):
+            show(cluster, name)
+        # Its children go only while dask's controller sees the namespace as it was.
+        kube.await_gone("kubernetes.dask.org/v1", "DaskCluster", CLUSTER, name)
+        kube.await_gone("v1", "Namespace", name)
+        kube.await_gone("v1", "PersistentVolume", name)
+
+
+@pytest.fixture
+def claim(kube: Kube, cluster: Cluster, namespace: str) -> str:
+    """A claim of the shared volume in the namespace."""
+    spec: dict[str, object] = {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    if cluster.has_nodes:
+        spec |= {"storageClassName": "", "volumeName": namespace}
+        volume = {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": "",
+            "hostPath": {"path": "/shared", "type": "Directory"},
+        }
+        metadata = {"name": namespace}
+        kube.apply(
+            [
+                {
+                    "apiVersion": "v1",
+                    "kind": "PersistentVolume",
+                    "metadata": metadata,
+                    "spec": volume,
+                }
+            ]
+        )
+    else:
+        spec["storageClassName"] = cluster.shared
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": CLAIM}}
+    kube.apply([{**claim, "spec": spec}], namespace)
+    return CLAIM
+
+
+@pytest.fixture(scope="session")
+def heart_disease() -> str:
+    """The example that the README begins with."""
+    return (ROOT / "examples" / "heart_disease.py").read_text()
+
+
+def show(cluster: Cluster, namespace: str) -> None:
+    """Print what there is in a namespace: events, descriptions and logs."""
+    kubectl = [cluster.kubectl, "--kubeconfig", cluster.kubeconfig, "--namespace", namespace]
+    listed = subprocess.run(
+        [*kubectl, "get", "pods", "--output", "name"], capture_output=True, text=True
+    )
+    commands = [["get", "events", "--sort-by=.lastTimestamp"]]
+    commands += [["describe", "daskclusters,jobs,pods,pvc"]]
+    commands += [["logs", pod, "--all-containers", "--tail=100"] for pod in listed.stdout.split()]
+    for command in commands:
+        shown = subprocess.run([*kubectl, *command], capture_output=True, text=True)
+        print(f"--- kubectl {' '.join(command)}\n{shown.stdout}{shown.stderr}", file=sys.stderr)

@@ -1,0 +1,290 @@
+"""The objects of a search without an operator: a DaskCluster, a driver's Job, volumes, S3 servers.
+
+All pods satisfy Pod Security ``restricted``, and all of a search mount the same things at the same
+paths.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.e2e.kube import Object
+
+MOUNT = "/opt/share"
+"""Where the shared volume is mounted, in every pod."""
+
+CLAIM = "hyn-shared"
+CLUSTER = "search"
+RUN = "it"
+DRIVER = {"app": "driver"}
+WORKERS = f"dask.org/cluster-name={CLUSTER},dask.org/component=worker"
+
+_POD = {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
+        "seccompProfile": {"type": "RuntimeDefault"}}  # fmt: skip
+_CONTAINER = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+_ROUTES = [f"distributed.http.{name}" for name in ("health", "scheduler.api", "scheduler.info")]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where runs are kept, as the pods of a search are told."""
+
+    env: Sequence[Mapping[str, Any]]
+    volumes: Sequence[Mapping[str, Any]] = ()
+    mounts: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Search:
+    """A script, its arguments and what it runs on."""
+
+    image: str
+    script: str
+    storage: Storage
+    arguments: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 3
+    worker_storage: Storage | None = None
+    """Another storage than the driver's, which is a mistake."""
+    node: str | None = None
+    """The node of driver and scheduler; workers spread over all."""
+
+
+def shared_storage(root: str, sub_path: str = "") -> Storage:
+    """A directory ``root`` of the shared volume; ``sub_path`` mounts another part of it."""
+    return Storage(
+        env=[{"name": "HYN_STORAGE_ROOT", "value": f"{MOUNT}/{root}"}],
+        volumes=[{"name": "shared", "persistentVolumeClaim": {"claimName": CLAIM}}],
+        mounts=[{"name": "shared", "mountPath": MOUNT, "subPath": sub_path}],
+    )
+
+
+def s3_storage(bucket: str, secret: str) -> Storage:
+    """A bucket, with the options in a Secret."""
+    reference = {"secretKeyRef": {"name": secret, "key": "options"}}
+    return Storage(
+        env=[
+            {"name": "HYN_STORAGE_TYPE", "value": "s3"},
+            {"name": "HYN_STORAGE_ROOT", "value": f"/{bucket}/runs"},
+            {"name": "HYN_STORAGE_OPTIONS", "valueFrom": reference},
+        ]
+    )
+
+
+def s3_secret(name: str, endpoint: str, access_key: str, secret_key: str) -> Object:
+    """The Secret that ``s3_storage`` refers to."""
+    client = {"endpoint_url": endpoint, "region_name": "us-east-1"}
+    keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
+    options = json.dumps({"client_kwargs": client | keys})
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "stringData": {"options": options},
+    }
+
+
+def script_map(search: Search) -> Object:
+    """The script, for the driver to mount."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "script"},
+        "data": {"search.py": search.script},
+    }
+
+
+def dask_cluster(search: Search) -> Object:
+    """A scheduler and workers for dask's controller to make."""
+    storage = search.worker_storage or search.storage
+    scheduler = {
+        **_container("scheduler", search.image, Storage(env=[])),
+        "args": ["dask", "scheduler", "--host", "0.0.0.0", "--port", "8786"],
+        "ports": [
+            {"name": "tcp-comm", "containerPort": 8786, "protocol": "TCP"},
+            {"name": "http-dashboard", "containerPort": 8787, "protocol": "TCP"},
+        ],
+        "readinessProbe": _health("http-dashboard"),
+    }
+    scheduler["env"] += [
+        {"name": "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES", "value": json.dumps(_ROUTES)},
+        {"name": "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "value": "0"},
+    ]
+    worker = {
+        **_container("worker", search.image, storage),
+        "args": [
+            *("dask", "worker", "--name", "$(DASK_WORKER_NAME)", "--nworkers", "1"),
+            *("--nthreads", "1", "--worker-port", "9000", "--nanny-port", "9001"),
+            *("--dashboard-address", ":8788", "--local-directory", "/tmp"),
+        ],
+        "ports": [{"name": "http-dashboard", "containerPort": 8788, "protocol": "TCP"}],
+    }
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"dask.org/component": "worker"}},
+    }
+    ports = [
+        {"name": name, "port": port, "targetPort": name, "protocol": "TCP"}
+        for name, port in (("tcp-comm", 8786), ("http-dashboard", 8787))
+    ]
+    return {
+        "apiVersion": "kubernetes.dask.org/v1",
+        "kind": "DaskCluster",
+        "metadata": {"name": CLUSTER},
+        "spec": {
+            "idleTimeout": 0,
+            "scheduler": {
+                "spec": {**_pod(scheduler, Storage(env=[])), "nodeSelector": _on_node(search)},
+                "service": {
+                    "type": "ClusterIP",
+                    "selector": {
+                        "dask.org/cluster-name": CLUSTER,
+                        "dask.org/component": "scheduler",
+                    },
+                    "ports": ports,
+                },
+            },
+            "worker": {
+                "replicas": search.workers,
+                "spec": {**_pod(worker, storage), "topologySpreadConstraints": [spread]},
+            },
+        },
+    }
+
+
+def driver_job(search: Search) -> Object:
+    """``hyn-k8s run`` of the script, begun again where it ends with 75 or is evicted."""
+    script = Storage(
+        env=[],
+        volumes=[{"name": "script", "configMap": {"name": "script"}}],
+        mounts=[{"name": "script", "mountPath": "/opt/script", "readOnly": True}],
+    )
+    storage = Storage(
+        env=[
+            *search.storage.env,
+            {"name": "DASK_SCHEDULER_ADDRESS", "value": f"tcp://{CLUSTER}-scheduler:8786"},
+            {"name": "HYN_RUN_ID", "value": RUN},
+            *({"name": name, "value": value} for name, value in search.env.items()),
+        ],
+        volumes=[*search.storage.volumes, *script.volumes],
+        mounts=[*search.storage.mounts, *script.mounts],
+    )
+    container = {
+        **_container("driver", search.image, storage),
+        "args": ["hyn-k8s", "run", "/opt/script/search.py", *search.arguments],
+    }
+    lasting = {"containerName": "driver", "operator": "NotIn", "values": [75, 137, 143]}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "driver"},
+        "spec": {
+            "backoffLimit": 6,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "Ignore",
+                        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                    },
+                    {"action": "FailJob", "onExitCodes": lasting},
+                ]
+            },
+            "template": {
+                "metadata": {"labels": DRIVER},
+                "spec": {
+                    **_pod(container, storage),
+                    "restartPolicy": "Never",
+                    "nodeSelector": _on_node(search),
+                },
+            },
+        },
+    }
+
+
+def reader_pod(search: Search) -> Object:
+    """``hyn-k8s results`` of the run, for its log: what any user of the storage can read."""
+    container = {
+        **_container("reader", search.image, search.storage),
+        "args": ["hyn-k8s", "results", RUN, "--format", "csv"],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "reader"},
+        "spec": {
+            **_pod(container, search.storage),
+            "restartPolicy": "Never",
+            "nodeSelector": _on_node(search),
+        },
+    }
+
+
+def s3_server(name: str, image: str, arguments: Sequence[str], env: Mapping[str, str]) -> list[Any]:
+    """An S3 server that forgets everything when it ends, and its Service at port 9000."""
+    data = Storage(
+        env=[{"name": key, "value": value} for key, value in env.items()],
+        volumes=[{"name": "data", "emptyDir": {}}],
+        mounts=[{"name": "data", "mountPath": "/data"}],
+    )
+    container = {
+        **_container(name, image, data),
+        "args": list(arguments),
+        "ports": [{"containerPort": 9000}],
+        "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1},
+    }
+    labels = {"app": name}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(container, data)},
+        },
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": labels, "ports": [{"port": 9000}]},
+    }
+    return [deployment, service]
+
+
+def _on_node(search: Search) -> dict[str, str]:
+    return {} if search.node is None else {"kubernetes.io/hostname": search.node}
+
+
+def _container(name: str, image: str, storage: Storage) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "env": list(storage.env),
+        "securityContext": _CONTAINER,
+        "resources": {"requests": {"cpu": "50m", "memory": "200Mi"}},
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *storage.mounts],
+    }
+
+
+def _pod(container: Mapping[str, Any], storage: Storage) -> dict[str, Any]:
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": _POD,
+        "containers": [dict(container)],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *storage.volumes],
+    }
+
+
+def _health(port: str) -> dict[str, Any]:
+    return {"httpGet": {"path": "/health", "port": port}, "periodSeconds": 2, "timeoutSeconds": 5}

@@ -1,0 +1,48 @@
+"""A bucket of any S3 server, with its address and keys in a Secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.kube import Kube, Object
+from tests.e2e.objects import Search, s3_secret, s3_server, s3_storage
+from tests.e2e.searches import RunningSearch, most_at_once
+from tests.kind.cluster import Cluster
+
+pytestmark = pytest.mark.e2e
+
+KEYS = ("the-access-key", "a-secret-key-of-tests")
+
+
+def minio(image: str) -> list[Object]:
+    """MinIO, whose last published server this is."""
+    env = {"MINIO_ROOT_USER": KEYS[0], "MINIO_ROOT_PASSWORD": KEYS[1]}
+    return s3_server("minio", image, ["server", "/data", "--address", ":9000"], env)
+
+
+def versitygw(image: str) -> list[Object]:
+    """The Versity gateway, S3 over a directory."""
+    env = {"ROOT_ACCESS_KEY": KEYS[0], "ROOT_SECRET_KEY": KEYS[1]}
+    arguments = ["--port", ":9000", "posix", "/data"]
+    return s3_server("versitygw", image, arguments, env)
+
+
+@pytest.mark.parametrize("server", [minio, versitygw])
+def test_three_pods_train_at_once(
+    kube: Kube, cluster: Cluster, namespace: str, heart_disease: str, server: object
+) -> None:
+    name = getattr(server, "__name__", "")
+    kube.apply({"minio": minio, "versitygw": versitygw}[name](cluster.images[name]), namespace)
+    kube.apply([s3_secret("s3", f"http://{name}:9000", *KEYS)], namespace)
+    kube.await_status(
+        *("apps/v1", "Deployment", name, namespace),
+        lambda status: status.get("availableReplicas") == 1,
+    )
+    storage = s3_storage("searches", "s3")
+    search = Search(cluster.images["runtime"], heart_disease, storage, ["--trials", "18"])
+    running = RunningSearch(kube, namespace, search)
+    running.start()
+    running.await_complete()
+    trials = running.check_trials(18)
+    assert most_at_once(trials) == 3
+    assert KEYS[1] not in running.driver_log()
