@@ -13,7 +13,8 @@
     └── SearchError      no trial of a search succeeded              search, trials, last_error
 
 Of these RunTakenError, SchedulerError, and StorageError and WorkerError unless they are lasting
-(rejected keys and other versions are), have ``retry``: the same call may succeed later, and then continues what had begun.
+(rejected keys and other versions are), have ``retry``: the same call may succeed later, and then
+continues what had begun.
 
 An error carries fields and writes its own sentence: which object, what was found, what is
 accepted or what to do. Callers never format one. Fields hold no secrets, so an error may be
