@@ -81,17 +81,8 @@ def claim(kube: Kube, cluster: Cluster, namespace: str) -> str:
             "storageClassName": "",
             "hostPath": {"path": "/shared", "type": "Directory"},
         }
-        metadata = {"name": namespace}
-        kube.apply(
-            [
-                {
-                    "apiVersion": "v1",
-                    "kind": "PersistentVolume",
-                    "metadata": metadata,
-                    "spec": volume,
-                }
-            ]
-        )
+        named = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}}
+        kube.apply([{**named, "spec": volume}])
     else:
         spec["storageClassName"] = cluster.shared
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": CLAIM}}

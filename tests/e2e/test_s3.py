@@ -27,12 +27,14 @@ def versitygw(image: str) -> list[Object]:
     return s3_server("versitygw", image, arguments, env)
 
 
-@pytest.mark.parametrize("server", [minio, versitygw])
+SERVERS = {"minio": minio, "versitygw": versitygw}
+
+
+@pytest.mark.parametrize("name", SERVERS)
 def test_three_pods_train_at_once(
-    kube: Kube, cluster: Cluster, namespace: str, heart_disease: str, server: object
+    kube: Kube, cluster: Cluster, namespace: str, heart_disease: str, name: str
 ) -> None:
-    name = getattr(server, "__name__", "")
-    kube.apply({"minio": minio, "versitygw": versitygw}[name](cluster.images[name]), namespace)
+    kube.apply(SERVERS[name](cluster.images[name]), namespace)
     kube.apply([s3_secret("s3", f"http://{name}:9000", *KEYS)], namespace)
     kube.await_status(
         *("apps/v1", "Deployment", name, namespace),

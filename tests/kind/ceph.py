@@ -9,6 +9,7 @@ between machines. And each part can be stopped by itself: the storage daemon, or
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pathlib
 import shutil
@@ -22,6 +23,9 @@ from tests.kind.docker import install
 from tests.kind.pins import Pins, cache
 from tests.kind.shell import CommandError, run, say
 from tests.waiting import until
+
+# It reports each pause; without a logging configuration Python prints that on standard error.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 _CONFIGURATION = """\
 [global]

@@ -103,12 +103,6 @@ def build(name: str, folder: pathlib.Path, *options: str) -> None:
     run("docker", "build", "--quiet", "--tag", name, *options, folder, env=classic)
 
 
-def labels(name: str) -> dict[str, str]:
-    """The labels of an image."""
-    found = run("docker", "image", "inspect", "--format", "{{json .Config.Labels}}", name)
-    return dict(json.loads(found) or {})
-
-
 def _root() -> pathlib.Path:
     return cache() / "docker"
 
