@@ -64,6 +64,15 @@ def mismatch(driver: Mapping[str, str], worker: Mapping[str, str]) -> str | None
     return f"it has {found}; the driver has {wanted}; install the same on both"
 
 
+class _AnotherToken(Exception):
+    """What is seen may still be the token of an earlier driver of the run."""
+
+
+def _look_for(storage: Storage, path: str, token: bytes) -> None:
+    if storage.read(path) != token:
+        raise _AnotherToken
+
+
 def prove_storage(storage: Storage, paths: RunPaths, token: bytes, worker: str) -> None:
     """Show that this process reads what the driver wrote and may write beside it.
 
@@ -75,14 +84,13 @@ def prove_storage(storage: Storage, paths: RunPaths, token: bytes, worker: str) 
         attempts=None, timeout=TOKEN_VISIBLE_WITHIN_SECONDS, wait_initial=0.1, wait_max=1.0
     )
     try:
-        found = looks(FileNotFoundError, storage.read, paths.token)
-    except FileNotFoundError:
-        found = b""
-    if found != token:
+        looks((FileNotFoundError, _AnotherToken), _look_for, storage, paths.token, token)
+    except (FileNotFoundError, _AnotherToken) as error:
         where = storage.rooted(paths.token)
         problem = f"{storage.url} is not the driver's storage there: {where} is "
-        problem += "another file" if found else "missing"
-        raise WorkerError(worker, f"{problem}; mount the same storage at the same path")
+        problem += "another file" if isinstance(error, _AnotherToken) else "missing"
+        problem += "; mount the same storage at the same path"
+        raise WorkerError(worker, problem) from None
     own = paths.worker_token(re.sub(r"[^A-Za-z0-9._-]", "-", worker))
     storage.prove(own)
 
