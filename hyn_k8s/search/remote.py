@@ -34,20 +34,27 @@ ANNOUNCE_AFTER_SECONDS = 0.2
 def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known) -> bytes:
     """``run_trial`` on this worker; the Outcome, pickled.
 
-    It is pickled here, where a failure to do so can be told: what Dask cannot pickle it reports
-    as a broken connection, and never says why.
+    Raises:
+        StorageError: the storage failed here; it names this worker.
+    """
+    worker = get_worker()
+    try:
+        return _run_trial_on(worker, task, number, sample, known)
+    except StorageError as error:
+        error.worker = worker.address
+        raise
+
+
+def _run_trial_on(worker: Any, task: bytes, number: int, sample: bytes, known: Known) -> bytes:
+    """The Outcome is pickled here, where a failure to do so can be told: what Dask cannot pickle it
+    reports as a broken connection, and never says why.
     """
     search = _enter_search(task)
     here = site.current(search.key)
     use_settings(search.table_settings)
-    worker = get_worker()
     with _announced(worker, search), seeded_trial(search.seed, number):
         materials = _materials(search, here, known, worker)
-        try:
-            outcome = run_trial(search, number, shipping.loads(sample), materials, str(worker.name))
-        except StorageError as error:
-            error.worker = worker.address
-            raise
+        outcome = run_trial(search, number, shipping.loads(sample), materials, str(worker.name))
         try:
             pickled: bytes = cloudpickle.dumps(outcome)
             return pickled
