@@ -83,11 +83,18 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def dask_cluster(folder: pathlib.Path, workers: int) -> Iterator[DaskCluster]:
-    """A scheduler with ``workers`` workers named node-1, node-2, ..."""
+def dask_cluster(folder: pathlib.Path, workers: int, port: int = 0) -> Iterator[DaskCluster]:
+    """A scheduler, at any port for 0, with ``workers`` workers named node-1, node-2, ..."""
     identity = folder / "scheduler.json"
-    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0"]
-    command += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(identity)]
+    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1"]
+    command += [
+        "--port",
+        str(port),
+        "--dashboard-address",
+        "127.0.0.1:0",
+        "--scheduler-file",
+        str(identity),
+    ]
     process = start(command, folder, None, folder / "scheduler.log")
     try:
         until(lambda: identity.exists() and identity.read_text(), "the scheduler's file")
@@ -164,6 +171,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at a TCP port of this machine."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def _answers(endpoint: str) -> bool:

@@ -7,6 +7,9 @@ its patience with a dead endpoint is minutes; here a wrong address or key is tol
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -58,7 +61,9 @@ def ensure_bucket(storage: S3Storage) -> None:
             return  # keys may be good for objects only; writing the first object will tell
         raise s3_error(storage.url, error.code or "unknown") from None
     except (urllib3.exceptions.HTTPError, MinioException) as error:
-        raise s3_error(storage.url, type(error).__name__) from None
+        reason = getattr(error, "reason", None)
+        untrusted = isinstance(reason, urllib3.exceptions.SSLError)
+        raise s3_error(storage.url, type(reason if untrusted else error).__name__) from None
 
 
 def _client(settings: StorageSettings, url: str) -> Minio:
@@ -80,5 +85,12 @@ def _client(settings: StorageSettings, url: str) -> Minio:
         http_client=urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=ANSWER_TIMEOUT_SECONDS),
             retries=RETRIES,
+            ca_certs=_authorities(client_kwargs),
         ),
     )
+
+
+def _authorities(client_kwargs: Mapping[str, Any]) -> str | None:
+    """The file of who may sign the endpoint's certificate, found as botocore finds it."""
+    verify = client_kwargs.get("verify")
+    return verify if isinstance(verify, str) else os.environ.get("AWS_CA_BUNDLE")

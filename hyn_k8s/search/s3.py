@@ -167,4 +167,9 @@ def _problem(code: str) -> str:
         return f"no credentials were found; set {keys}"
     if code in ("EndpointConnectionError", "ConnectTimeoutError", "MaxRetryError"):
         return f"the endpoint does not answer ({code}); check {contract.STORAGE_OPTIONS.name}"
+    if code == "SSLError":
+        cure = (
+            f"name those who signed it by client_kwargs.verify in {contract.STORAGE_OPTIONS.name}"
+        )
+        return f"the endpoint's certificate is not trusted ({code}); {cure}"
     return f"the request failed ({code})"

@@ -1,0 +1,100 @@
+"""A bucket behind a certificate that no public authority has signed."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hyn_k8s.errors import StorageError
+from hyn_k8s.search.bucket import ensure_bucket
+from hyn_k8s.search.opening import open_storage
+from hyn_k8s.search.s3 import S3Storage
+from hyn_k8s.search.settings import Settings
+from tests import processes
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A certificate of 127.0.0.1 that signed itself; its key is beside it."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "ca.crt").write_bytes(built.public_bytes(pem))
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "key.pem").write_bytes(private)
+    return folder / "ca.crt"
+
+
+@pytest.fixture(scope="module")
+def endpoint(certificate: pathlib.Path) -> Iterator[str]:
+    """An S3 server with that certificate."""
+    folder, port = certificate.parent, processes.free_port()
+    command = [str(processes.BIN / "moto_server"), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--ssl-cert", str(certificate), "--ssl-key", str(folder / "key.pem")]
+    process = processes.start(command, folder, None, folder / "s3.log")
+    try:
+        until(lambda: processes.listens(port), "the server")
+        yield f"https://127.0.0.1:{port}"
+    finally:
+        processes.stop(process)
+
+
+def storage(endpoint: str, **client_kwargs: str) -> S3Storage:
+    options = {"endpoint_url": endpoint, "key": "k", "secret": "s", "client_kwargs": client_kwargs}
+    environ = {
+        "HYN_STORAGE_TYPE": "s3",
+        "HYN_STORAGE_ROOT": "/bucket/runs",
+        "HYN_STORAGE_OPTIONS": json.dumps(options),
+    }
+    found = open_storage(Settings.from_env(environ, "/").storage)
+    assert isinstance(found, S3Storage)
+    return found
+
+
+def test_the_authorities_of_the_options_are_trusted(
+    endpoint: str, certificate: pathlib.Path
+) -> None:
+    trusting = storage(endpoint, verify=str(certificate))
+    ensure_bucket(trusting)
+    trusting.write("a/file", b"content")
+    assert trusting.read("a/file") == b"content"
+
+
+def test_the_authorities_of_the_environment_are_trusted(
+    endpoint: str, certificate: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    trusting = storage(endpoint)
+    ensure_bucket(trusting)
+    trusting.write("another/file", b"content")
+    assert trusting.read("another/file") == b"content"
+
+
+def test_an_unknown_authority_is_an_error_that_says_what_to_do(endpoint: str) -> None:
+    with pytest.raises(StorageError, match=r"certificate is not trusted .* client_kwargs\.verify"):
+        ensure_bucket(storage(endpoint))
