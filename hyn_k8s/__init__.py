@@ -3,8 +3,15 @@
 The map of the package::
 
     cli        hyn-k8s run | results
-    search     what a search is made of; knows Hypernets and Dask
+    driver     python -m hyn_k8s.driver: the pod that runs a search in a cluster
+    operator   python -m hyn_k8s.operator: makes of a SearchJob what it says
+    search     what a search is made of; knows Hypernets and Dask, and nothing of Kubernetes
+    objects    the Kubernetes objects of a search; knows nothing of Hypernets and Dask
+    kube       the API server
+    api        the type SearchJob, and the CustomResourceDefinition made of it
     contract   every name that crosses a border: variables, paths, exit codes
+    documents  what operator and driver tell each other
+    names      what the objects of a search are called
     errors     every error, and the sentence it says
 
 The public door is this module: ``enable()`` in a notebook or at the top of a script,

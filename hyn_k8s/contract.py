@@ -168,6 +168,37 @@ class ExitCode:
     """Ctrl-C; the results so far are on the storage, and the run can be continued."""
 
 
+class DriverExit:
+    """What a driver's pod returns to the Job that runs it."""
+
+    OK = 0
+    FAILED = 65
+    """Another driver would come to the same: the script, a setting or the storage is wrong."""
+    LATER = 75
+    """Another driver goes on where this one was."""
+
+    RETRIED = (75, 137, 143)
+    """Those after which the Job starts another driver: LATER, SIGKILL (for want of memory, or
+    with its node), SIGTERM."""
+
+
+class PodPaths:
+    """What is mounted where in the pods of a search, beside its storage."""
+
+    CONFIG = "/etc/hyn-k8s/run"
+    """The driver's ConfigMap."""
+    RUN_CONFIG = f"{CONFIG}/run.json"
+    """The RunConfig."""
+    INLINE_SCRIPT = f"{CONFIG}/search.py"
+    """The script that a SearchJob has in itself."""
+    SCRIPTS = "/opt/script"
+    """The ConfigMap with the script and the modules beside it."""
+    AUTHORITIES = "/etc/hyn-k8s/ca"
+    """The certificates of who signed the S3 endpoint's."""
+    TERMINATION_MESSAGE = "/dev/termination-log"
+    """Where a driver leaves its Outcome for the operator."""
+
+
 @dataclass(frozen=True)
 class RunPaths:
     """Every path of one run, relative to the storage root; nobody else joins such paths."""
@@ -202,6 +233,11 @@ class RunPaths:
     def worker_token(self, worker_id: str) -> str:
         """What a worker writes, and takes away again, to prove that it may write."""
         return f"{self.proof}/{worker_id}"
+
+    @property
+    def outcome(self) -> str:
+        """JSON: the Outcome of the run's last driver in a cluster."""
+        return f"{self.run}/outcome.json"
 
     def search(self, ordinal: int, generation: int = 1) -> SearchPaths:
         """The paths of the run's ``ordinal``-th search, begun for the ``generation``-th time."""

@@ -3,18 +3,20 @@
 ::
 
     HynError
-    ├── SettingsError    a HYN_ variable or its flag is wrong        variable, found, expected
-    ├── ScriptError      the user's script cannot be loaded          script, problem
-    ├── RunError         a run cannot be opened or read              run, problem
-    │   └── RunTakenError  another driver drives the run             run, problem
-    ├── StorageError     the shared storage cannot be used           url, problem, lasting
-    ├── SchedulerError   the Dask scheduler is unreachable or gone   address, problem
-    ├── WorkerError      a Dask worker does not fit this run         worker, problem, lasting
-    └── SearchError      no trial of a search succeeded              search, trials, last_error
+    ├── SettingsError    a HYN_ variable or its flag is wrong   variable, found, expected
+    ├── ScriptError      the user's script cannot be loaded     script, problem
+    ├── RunError         a run cannot be opened or read         run, problem
+    │   └── RunTakenError  another driver drives the run        run, problem
+    ├── StorageError     the shared storage cannot be used      url, problem, lasting
+    ├── SchedulerError   the scheduler is unreachable or gone   address, problem
+    ├── WorkerError      a Dask worker does not fit this run    worker, problem, lasting, of_storage
+    ├── SearchError      no trial of a search succeeded         search, trials, last_error
+    ├── SpecError        a SearchJob is wrong                   search_job, problem
+    └── ClusterError     Kubernetes refuses or is away          verb, ref, status, problem
 
-Of these RunTakenError, SchedulerError, and StorageError and WorkerError unless they are lasting
-(rejected keys and other versions are), have ``retry``: the same call may succeed later, and then
-continues what had begun.
+Of these RunTakenError, SchedulerError, ClusterError unless Kubernetes has said no for good, and
+StorageError and WorkerError unless they are lasting (rejected keys and other versions are), have
+``retry``: the same call may succeed later, and then continues what had begun.
 
 An error carries fields and writes its own sentence: which object, what was found, what is
 accepted or what to do. Callers never format one. Fields hold no secrets, so an error may be
@@ -111,10 +113,15 @@ class SchedulerError(HynError):
 class WorkerError(HynError):
     """A Dask worker runs other versions than the driver, or does not see the run's storage."""
 
-    def __init__(self, worker: str, problem: str, lasting: bool = True) -> None:
-        super().__init__(worker, problem, lasting)
+    def __init__(
+        self, worker: str, problem: str, lasting: bool = True, of_storage: bool = False
+    ) -> None:
+        super().__init__(worker, problem, lasting, of_storage)
         self.worker = worker
         self.problem = problem
+        self.lasting = lasting
+        self.of_storage = of_storage
+        """Whether it is the worker's storage that does not fit."""
         self.retry = not lasting
 
     def __str__(self) -> str:
@@ -135,3 +142,33 @@ class SearchError(HynError):
             f"{self.search}: none of its {self.trials} trials succeeded; "
             f"the last one failed with {self.last_error}"
         )
+
+
+class SpecError(HynError):
+    """A SearchJob cannot be read or says something that cannot be done."""
+
+    def __init__(self, search_job: str, problem: str) -> None:
+        super().__init__(search_job, problem)
+        self.search_job = search_job
+        """Its namespace and name, or the file it stands in."""
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.search_job}: {self.problem}"
+
+
+class ClusterError(HynError):
+    """The API server refused a request, or did not answer."""
+
+    def __init__(self, verb: str, ref: str, status: int | None, problem: str) -> None:
+        super().__init__(verb, ref, status, problem)
+        self.verb = verb
+        self.ref = ref
+        self.status = status
+        """HTTP's; None where there was no answer."""
+        self.problem = problem
+        self.retry = status not in (400, 403, 405, 413, 422)
+
+    def __str__(self) -> str:
+        answer = "no answer" if self.status is None else f"HTTP {self.status}"
+        return f"{self.verb} {self.ref}: {answer}: {self.problem}"

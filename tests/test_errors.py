@@ -10,6 +10,7 @@ import pytest
 
 from hyn_k8s import errors
 from hyn_k8s.errors import (
+    ClusterError,
     HynError,
     RunError,
     RunTakenError,
@@ -17,6 +18,7 @@ from hyn_k8s.errors import (
     ScriptError,
     SearchError,
     SettingsError,
+    SpecError,
     StorageError,
     WorkerError,
 )
@@ -52,6 +54,14 @@ SENTENCES: list[tuple[HynError, str]] = [
         "heart-1/search-2: none of its 7 trials succeeded; "
         "the last one failed with ValueError: no rows (trial 7)",
     ),
+    (
+        SpecError("searchjob/team/heart", "spec.executors: it is no number"),
+        "searchjob/team/heart: spec.executors: it is no number",
+    ),
+    (
+        ClusterError("apply", "job team/heart-driver", 409, "the object has been modified"),
+        "apply job team/heart-driver: HTTP 409: the object has been modified",
+    ),
 ]
 EACH = pytest.mark.parametrize(
     "error", [error for error, _ in SENTENCES], ids=lambda e: type(e).__name__
@@ -80,7 +90,8 @@ def test_an_error_writes_its_own_sentence(error: HynError, sentence: str) -> Non
 
 @EACH
 def test_the_sentence_has_every_field(error: HynError) -> None:
-    named = [name for name in fields(type(error)) if name != "lasting"]  # decides, tells nothing
+    deciding = ("lasting", "of_storage")  # they tell nothing
+    named = [name for name in fields(type(error)) if name not in deciding]
     values = [str(getattr(error, name)) for name in named]
     assert len(values) >= 2
     for value in values:
@@ -124,3 +135,13 @@ def test_what_may_work_later_says_so() -> None:
     assert StorageError("u", "p").retry
     assert not StorageError("u", "p", True).retry
     assert not RunError("r", "p").retry
+
+
+@pytest.mark.parametrize("status", [None, 401, 404, 409, 410, 429, 500, 502, 503, 504])
+def test_what_kubernetes_may_do_another_time(status: int | None) -> None:
+    assert ClusterError("get", "it", status, "").retry  # 401: a token that has just run out, too
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 413, 422])
+def test_what_kubernetes_refuses_for_good(status: int) -> None:
+    assert not ClusterError("apply", "it", status, "").retry
