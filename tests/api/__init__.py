@@ -1,0 +1,1 @@
+"""Tests of the API's types and of the definition made of them."""
