@@ -38,6 +38,8 @@ class Account:
         )
         self.lease: Lease | None = None
         """The hold on the run without which nothing is written."""
+        self._pareto: list[int] = []
+        """The trials that no other one beats, once the search has ended."""
 
     def take_past(self, reports: Sequence[Report], workers_lost: int) -> None:
         """Count what an earlier driver did; it is shown with whatever comes next."""
@@ -75,8 +77,13 @@ class Account:
         self.progress = progress
         self._session.reporter.show(progress)
 
+    def end(self) -> None:
+        """Nothing more comes in; let the user see where that leaves the search."""
+        self._pareto = self._recorder.pareto()
+        self.show(self.progress.finished(len(self._pareto) or None))
+
     def write(self, state: str) -> None:
-        """Write the results of the search, which ends in ``state``.
+        """Write the results of the search, which has ended in ``state``.
 
         Raises:
             RunTakenError: another driver has claimed the run.
@@ -88,7 +95,7 @@ class Account:
             self._session.storage.delete(passing)
         if state in FINISHED_STATES:  # else some may be journaled, and not yet reported
             self._delete_orphans()
-        self._recorder.write(self.progress, state, self._recorder.pareto())
+        self._recorder.write(self.progress, state, self._pareto)
         if state in FINISHED_STATES:
             self.finish()
 
@@ -118,4 +125,11 @@ def _with(progress: Progress, report: Report) -> Progress:
     row = report.row
     rewards = row.rewards if row.status == SUCCEEDED else None
     error = f"{row.detail} (trial {row.trial})" if report.failure else None
-    return progress.with_trial(row.trial, row.status, rewards, error)
+    return progress.with_trial(
+        row.trial,
+        row.status,
+        rewards,
+        error,
+        hyperparameters=row.hyperparameters,
+        model=row.model,
+    )

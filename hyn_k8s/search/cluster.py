@@ -27,6 +27,7 @@ from hyn_k8s.search import site
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.trouble import Trouble
 from hyn_k8s.search.worker import RunPlugin, mismatch, versions
 
 CONNECT_TIMEOUT_SECONDS = 15.0
@@ -61,7 +62,7 @@ class Cluster:
         self._opened = contextlib.ExitStack()
         self._embedded = False
         self.key = key
-        self._heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[WorkerError | None] = queue.SimpleQueue()
         self.started: dict[str, tuple[str, float]] = {}
         """By the key of a task that a worker has begun: its address, and when this was heard.
         Whoever submits a task makes it forget its key, here and in ``left``."""
@@ -166,7 +167,7 @@ class Cluster:
                 f"is it running, and is {contract.SCHEDULER.label} right?"
             )
             raise SchedulerError(address, problem) from None
-        self._opened.callback(_close_client, client)
+        self._opened.callback(close_client, client)
         return client
 
     def _admit_workers(self, storage: Storage, run: str) -> None:
@@ -232,8 +233,9 @@ class Cluster:
         if "joined" in message:
             self._heard.put(None)
         if "refused" in message:
-            self._heard.put(message["refused"])
-            self._tell(f"A worker was turned away. {message['refused']}")
+            error = WorkerError(*message["refused"])
+            self._heard.put(error)
+            self._tell(Trouble(f"A worker was turned away. {error}", error))
 
     def _await_first_worker(self) -> None:
         """Wait for the embedded cluster to be able to run a trial; Hypernets takes its seconds."""
@@ -244,7 +246,7 @@ class Cluster:
             problem = f"no worker was ready within {FIRST_WORKER_TIMEOUT_SECONDS:.0f} s"
             raise SchedulerError(where, problem) from None
         if refused is not None:
-            raise SchedulerError(where, refused)
+            raise SchedulerError(where, str(refused))
 
     def _dismiss_workers(self, plugin: str) -> None:
         if self.client.status == "running":
@@ -266,7 +268,8 @@ def _ignore(*_: object) -> None:
     """The search is over."""
 
 
-def _close_client(client: Client) -> None:
+def close_client(client: Client) -> None:
+    """Close ``client`` without a word, whether its scheduler is still there or not."""
     log = logging.getLogger("distributed.client")
     log.addFilter(_is_no_farewell)
     try:

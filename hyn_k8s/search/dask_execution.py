@@ -28,6 +28,7 @@ from hyn_k8s.search.remote import run_trial_remotely
 from hyn_k8s.search.state import InFlight
 from hyn_k8s.search.submissions import Submissions
 from hyn_k8s.search.trial import SearchTask
+from hyn_k8s.search.trouble import Trouble
 from hyn_k8s.search.watch import ClusterWatch
 
 LOOK_SECONDS = 10.0
@@ -195,7 +196,7 @@ class DaskExecution:
         if error.lasting or not attempt.storage_has_time(now, self._allowance):
             raise error.with_traceback(None)
         if attempt.storage_failed_since is None:
-            self._tell(f"{error}; trial {number} begins again")
+            self._tell(Trouble(f"{error}; trial {number} begins again", error))
         if error.worker is not None:
             self._avoided.add(error.worker)
         following = attempt.after_storage_failure(now)

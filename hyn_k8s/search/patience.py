@@ -18,6 +18,7 @@ import stamina
 
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.trouble import Trouble
 
 # It reports each pause; without a logging configuration Python prints that on standard error.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
@@ -96,10 +97,10 @@ class PatientStorage(Storage):
 
         def passes(error: Exception) -> bool:
             nonlocal told
-            if not may_pass(error):
+            if not isinstance(error, StorageError) or error.lasting:
                 return False
             if not told and self._patience:
-                self._tell(f"{error}; trying again for {self._patience:.0f} s")
+                self._tell(Trouble(f"{error}; trying again for {self._patience:.0f} s", error))
                 told = True
             return True
 

@@ -7,8 +7,9 @@ whichever is current, so neither waits for the other.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hyn_k8s.search.outcome import FAILED, PRUNED, SKIPPED, SUCCEEDED
 
@@ -19,6 +20,10 @@ class Best:
 
     trial: int
     rewards: tuple[float, ...]
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """As the space assigned them, by their names there."""
+    model: str | None = None
+    """Below the storage's root."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ class Progress:
     dashboard: str | None = None
     """The URL of Dask's dashboard."""
     ended: float | None = None
+    pareto: int | None = None
+    """How many trials no other one beats in every reward; known at the end, and only where there
+    are several rewards."""
 
     @property
     def done(self) -> int:
@@ -75,20 +83,27 @@ class Progress:
         return replace(self, workers_lost=self.workers_lost + 1)
 
     def with_trial(
-        self, number: int, status: str, rewards: Sequence[float] | None, error: str | None = None
+        self,
+        number: int,
+        status: str,
+        rewards: Sequence[float] | None,
+        error: str | None = None,
+        *,
+        hyperparameters: Mapping[str, Any] | None = None,
+        model: str | None = None,
     ) -> Progress:
         """The same with one more trial done. ``rewards`` is None unless it succeeded."""
         counted = {SUCCEEDED: "succeeded", FAILED: "failed", PRUNED: "pruned", SKIPPED: "skipped"}
         name = counted[status]
         best = self.best
         if rewards and self._betters(rewards[0]):
-            best = Best(number, tuple(rewards))
+            best = Best(number, tuple(rewards), hyperparameters or {}, model)
         changes = {name: getattr(self, name) + 1}
         return replace(self, best=best, last_error=error or self.last_error, **changes)
 
-    def finished(self) -> Progress:
-        """The same, ended now."""
-        return replace(self, ended=time.time(), running=0)
+    def finished(self, pareto: int | None = None) -> Progress:
+        """The same, ended now, with so many trials that no other one beats."""
+        return replace(self, ended=time.time(), running=0, pareto=pareto)
 
     def _betters(self, reward: float) -> bool:
         if reward != reward:

@@ -54,11 +54,12 @@ def run_script(
     settings: Settings,
     reporter: Reporter,
     ended: Callable[[Session, int], None],
+    begins: Callable[[Session], None] | None = None,
 ) -> int:
     """Run ``script``, whose code is ``code``, with ``arguments`` and return its exit code.
 
-    ``ended`` is called with the session and the script's exit code when the script is over,
-    before the cluster is closed.
+    ``begins`` is called with the session when all is ready for the script, and ``ended`` with the
+    session and the script's exit code when it is over, before the cluster is closed.
     The code is the script's own, except that a search without one succeeded trial, or an error of
     ours that an experiment swallowed, makes it 1, Ctrl-C 130, and what lets the run be continued
     later 75.
@@ -73,6 +74,8 @@ def run_script(
         session = activation.activate(settings, default_stem(script), reporter)
         _running = True
         try:
+            if begins is not None:
+                begins(session)
             exit_code = _run(code, session)
             session.script_failed |= exit_code != ExitCode.OK
             ended(session, exit_code)
@@ -100,16 +103,20 @@ def _run(code: types.CodeType, session: Session) -> int:
     try:
         exec(code, main.__dict__)
     except SystemExit as exit_:
+        session.raised = exit_
         return _exit_code(exit_)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        session.raised = interrupt
         session.reporter.tell("Interrupted.")
         return ExitCode.INTERRUPTED
     except HynError as error:
+        session.raised = error
         session.reporter.close()
         if error not in session.errors:
             session.errors.append(error)
         return ExitCode.FAILED
     except BaseException as error:
+        session.raised = error
         session.reporter.close()  # a live display would be drawn over the traceback
         shown = _of_script(error.__traceback__, code.co_filename)
         traceback.print_exception(type(error), error, shown)

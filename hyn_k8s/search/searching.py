@@ -13,7 +13,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hyn_k8s.contract import ExitCode
 from hyn_k8s.errors import HynError, RunTakenError, StorageError
 from hyn_k8s.search import checkpoint, hyper_models, identity
 from hyn_k8s.search.account import FINISHED_STATES, Account
@@ -28,7 +27,7 @@ from hyn_k8s.search.results import SearchFacts
 from hyn_k8s.search.resumption import inform_of_past, until
 from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.session import Session
-from hyn_k8s.search.signals import signals_reach, terminated_again_after
+from hyn_k8s.search.signals import Terminated, signals_reach, terminated_again_after
 from hyn_k8s.search.state import SearchState
 from hyn_k8s.search.trial_stores import earlier_trials_only
 
@@ -61,7 +60,7 @@ class Search:
 
         Raises:
             HynError: the cluster or the storage failed, or the run is another driver's now.
-            SystemExit: after SIGTERM, with the code that says: continue later.
+            Terminated: after SIGTERM.
         """
         with self._forgotten_if_it_fails():
             past = self._find_past()
@@ -130,7 +129,7 @@ class Search:
         if loop.is_terminated:
             self._session.script_failed = True  # whatever comes after this search is left to do
             self._session.reporter.tell("Terminated; the same call goes on from here.")
-            raise SystemExit(ExitCode.LATER)
+            raise Terminated
         return following
 
     @contextlib.contextmanager
@@ -160,7 +159,7 @@ class Search:
         replay = self._replay(past)
         self._say_where_it_goes_on(replay)
         self._take_past(replay, past)
-        self._account.show(self._account.progress.finished())
+        self._account.end()
         self._session.keep_hyper_model(self._paths, hyper_models.stripped(self._hyper_model))
         self._account.finish()
         return self._state.following
@@ -239,7 +238,7 @@ class Search:
         Raises:
             RunTakenError: it is another driver's.
         """
-        self._account.show(self._account.progress.finished())
+        self._account.end()
         journal.close()
         failed = error if isinstance(error, HynError) else journal.error
         try:

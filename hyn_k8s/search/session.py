@@ -92,6 +92,8 @@ class Session:
         """The searches in which a later call has something left to do."""
         self.script_failed = False
         """Whether the script ended with an error of its own."""
+        self.raised: BaseException | None = None
+        """What the script ended with, if it did not simply come to its end."""
         self.latest_search: SearchPaths | None = None
         """Where the search is that began last."""
         self.hold = RunHold(self.storage, settings, stem, reporter.tell)

@@ -22,6 +22,13 @@ from hyn_k8s.contract import ExitCode
 _Handler = Callable[[int, FrameType | None], None]
 
 
+class Terminated(SystemExit):
+    """SIGTERM has ended what ran; a script that exits with the same code is no such thing."""
+
+    def __init__(self) -> None:
+        super().__init__(ExitCode.LATER)
+
+
 @contextlib.contextmanager
 def signals_reach(interrupt: Callable[[], None], terminate: Callable[[], None]) -> Iterator[None]:
     """Within, Ctrl-C calls ``interrupt`` and SIGTERM calls ``terminate``, the first time."""
@@ -70,7 +77,7 @@ def _first(call: Callable[[], None], later: _Handler) -> _Handler:
 
 
 def _end_at_once(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(ExitCode.LATER)
+    raise Terminated
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from hyn_k8s.errors import SchedulerError
+from hyn_k8s.search.trouble import Trouble
 
 NO_WORKER_SECONDS = 300.0
 """How long trials may wait on a cluster without a single worker."""
@@ -39,10 +40,11 @@ class ClusterWatch:
         now = time.monotonic()
         if self._no_scheduler_since is None:
             self._no_scheduler_since = now
-            self._tell(
+            sentence = (
                 f"The Dask scheduler {address} went away; {trials} trials wait up to "
                 f"{NO_SCHEDULER_SECONDS:.0f} s for it, and begin again then"
             )
+            self._tell(Trouble(sentence, SchedulerError(address, "it went away")))
         if now - self._no_scheduler_since > NO_SCHEDULER_SECONDS:
             problem = (
                 f"it went away while {trials} trials were running, and did not come back within "
@@ -67,7 +69,8 @@ class ClusterWatch:
         now = time.monotonic()
         if self._no_worker_since is None:
             self._no_worker_since = now
-            self._tell(f"No worker is connected to {address}; trials wait for one.")
+            sentence = f"No worker is connected to {address}; trials wait for one."
+            self._tell(Trouble(sentence, SchedulerError(address, "no worker is connected to it")))
         if now - self._no_worker_since > NO_WORKER_SECONDS:
             problem = f"no worker was connected to it for {NO_WORKER_SECONDS:.0f} s"
             raise SchedulerError(address, problem)

@@ -90,7 +90,7 @@ def prove_storage(storage: Storage, paths: RunPaths, token: bytes, worker: str) 
         problem = f"{storage.url} is not the driver's storage there: {where} is "
         problem += "another file" if isinstance(error, _AnotherToken) else "missing"
         problem += "; mount the same storage at the same path"
-        raise WorkerError(worker, problem) from None
+        raise WorkerError(worker, problem, of_storage=True) from None
     own = paths.worker_token(re.sub(r"[^A-Za-z0-9._-]", "-", worker))
     storage.prove(own)
 
@@ -113,10 +113,10 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
             # In a thread: a mount may hang, and importing Hypernets takes seconds.
             await asyncio.to_thread(self._join, name)
         except Exception as error:
-            sentence = error if isinstance(error, HynError) else WorkerError(name, _line(error))
+            told = error if isinstance(error, WorkerError) else WorkerError(name, _line(error))
             if worker.periodic_callbacks["heartbeat"].is_running():
-                raise sentence from None
-            await self._turn_away(worker, name, sentence)
+                raise told from None
+            await self._turn_away(worker, name, told)
         else:
             worker.log_event(self.name, {"joined": name})
 
@@ -137,17 +137,17 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         except WorkerError:
             raise
         except HynError as error:
-            raise WorkerError(name, str(error), lasting=not error.retry) from None
+            raise WorkerError(name, str(error), not error.retry, of_storage=True) from None
         compat.apply()
         site.enter(self._key, storage)
 
-    async def _turn_away(self, worker: Worker, name: str, error: HynError) -> None:
+    async def _turn_away(self, worker: Worker, name: str, error: WorkerError) -> None:
         """Leave without harm: the scheduler is told first that the leaving is meant.
 
         Dask catches what a late worker's plugin raises and lets the worker join; and a worker
         that merely disappears costs each trial that waits for it one of its attempts.
         """
-        await worker.scheduler.log_event(topic=self.name, msg={"refused": str(error)})
+        await worker.scheduler.log_event(topic=self.name, msg={"refused": error.args})
         await worker.scheduler.unregister(
             address=worker.address, expected=True, close=False, stimulus_id=f"refused-{name}"
         )
@@ -156,4 +156,6 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
 
 
 def _line(error: BaseException) -> str:
+    if isinstance(error, HynError):
+        return str(error)
     return f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 from collections.abc import Collection, Mapping
+from typing import Self
 
 import pytest
 
@@ -188,7 +189,7 @@ class Scene:
                 model = hyn_k8s.load_best(self.run.name, trial=int(row["trial"]))
                 assert (model.number, model.x) == (int(row["trial"]), float(row["m.x"]))
 
-    def __enter__(self) -> Scene:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

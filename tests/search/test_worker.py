@@ -10,7 +10,7 @@ from distributed import Client
 
 from hyn_k8s.errors import WorkerError
 from hyn_k8s.search.worker import COMPARED, mismatch, versions
-from tests.mounts import MOUNT_NAMESPACE
+from tests.mounts import MOUNT_NAMESPACE, elsewhere
 from tests.processes import DaskCluster, dask_cluster
 from tests.searches import ListSearcher, sample, tiny_model
 from tests.sessions import rows_of, search, session_on, slow_samples
@@ -22,13 +22,6 @@ def own_cluster(tmp_path: pathlib.Path) -> Iterator[DaskCluster]:
     (tmp_path / "dask").mkdir()
     with dask_cluster(tmp_path / "dask", workers=0) as cluster:
         yield cluster
-
-
-def elsewhere(root: pathlib.Path) -> tuple[str, ...]:
-    """Start a worker under this, and ``root`` is another directory for it."""
-    root.mkdir(exist_ok=True)
-    mount = 'mount -t tmpfs none "$0" && exec "$@"'
-    return (*MOUNT_NAMESPACE, "sh", "-c", mount, str(root))
 
 
 def wait_for_workers(cluster: DaskCluster, count: int) -> None:
