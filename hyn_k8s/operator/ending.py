@@ -1,0 +1,179 @@
+"""Whether and how a search ends: one policy after the other, the first that says so decides.
+
+A driver's Outcome comes first, since a search that has ended has ended, whatever else happened
+meanwhile; then the deadlines.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from hyn_k8s.api.conditions import ConditionType, Reason
+from hyn_k8s.api.search_job import ConditionStatus
+from hyn_k8s.contract import DriverExit
+from hyn_k8s.documents import Cause, Outcome
+from hyn_k8s.kube import Manifest
+from hyn_k8s.names import DRIVER, REPORT
+from hyn_k8s.operator.observation import (
+    Observation,
+    age,
+    condition_of,
+    is_true,
+    moment,
+    outcome_of,
+)
+from hyn_k8s.operator.waiting import Waiting, last_words
+
+REPORT_SECONDS = 180.0
+"""How long that may take; then the search ends without counts of its own."""
+
+_REASONS = {
+    Cause.SETTINGS: Reason.SETTINGS_REFUSED,
+    Cause.WORKER: Reason.SETTINGS_REFUSED,
+    Cause.RUN: Reason.SETTINGS_REFUSED,
+    Cause.SCRIPT: Reason.SCRIPT_FAILED,
+    Cause.STORAGE: Reason.STORAGE_REFUSED,
+    Cause.SCHEDULER: Reason.RETRIES_EXHAUSTED,
+    Cause.SEARCH: Reason.SEARCH_FAILED,
+}
+
+
+TRUE = ConditionStatus.TRUE
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a search ends."""
+
+    type: ConditionType
+    """COMPLETE or FAILED."""
+    reason: Reason
+    message: str
+    outcome: Outcome | None = None
+    """What the driver left."""
+
+
+def ending_of(seen: Observation) -> Ending | None:
+    """How the search ends at this moment, None if it goes on."""
+    for policy in (ending_by_outcome, _ending_by_deadline, _ending_by_startup):
+        ending = policy(seen)
+        if ending is not None:
+            return ending
+    return None
+
+
+def has_ended_driver(seen: Observation) -> bool:
+    """Whether the driver's Job is over, so that no driver comes any more."""
+    driver = seen.own(seen.driver)
+    return is_true(driver, "Complete") or is_true(driver, "Failed")
+
+
+def ending_by_outcome(seen: Observation) -> Ending | None:
+    """The driver's Job is over, and what came of it is known, or will never be."""
+    driver = seen.own(seen.driver)
+    if driver is None or not has_ended_driver(seen):
+        return None
+    outcome = final_outcome(seen)
+    if outcome is None:
+        if not _has_ended_report(seen):
+            return None  # a report's Job reads it from the storage
+        reports = [each for pod in seen.pods_of(REPORT) if (each := outcome_of(pod)) is not None]
+        outcome = reports[-1] if reports else None
+    if is_true(driver, "Complete"):
+        message = "the script has ended well"
+        if outcome is None:
+            message += "; what it came to could not be read, look into the results"
+        return Ending(ConditionType.COMPLETE, Reason.SUCCEEDED, message, outcome)
+    return _failure(seen, driver, outcome)
+
+
+def final_outcome(seen: Observation) -> Outcome | None:
+    """What the last driver left, if its pod is there.
+
+    Pods of earlier drivers stay, too, and what they left is not the end of it.
+    """
+    found = [each for pod in seen.pods_of(DRIVER) if (each := outcome_of(pod)) is not None]
+    if is_true(seen.own(seen.driver), "Complete"):
+        found = [each for each in found if each.exit_code == DriverExit.OK]
+    return found[-1] if found else None
+
+
+def _has_ended_report(seen: Observation) -> bool:
+    report = seen.own(seen.report)
+    if report is None:
+        return False
+    over = is_true(report, "Complete") or is_true(report, "Failed")
+    return over or age(report, seen.at) > REPORT_SECONDS
+
+
+def _failure(seen: Observation, driver: Manifest, outcome: Outcome | None) -> Ending:
+    failed = condition_of(driver, "Failed")
+    problem = outcome.problem if outcome else None
+    if failed.get("reason") == "BackoffLimitExceeded":
+        retries = seen.search_job.spec.driver_retries
+        last = _last_end(seen, problem.message if problem else None)
+        message = f"driverRetries, {retries}, are used up; the last driver: {last}"
+        return Ending(ConditionType.FAILED, Reason.RETRIES_EXHAUSTED, message, outcome)
+    if problem is None or (outcome and outcome.exit_code in (DriverExit.OK, DriverExit.LATER)):
+        said = _last_end(seen, failed.get("message"))
+        message = f"the driver failed: {said}"
+        return Ending(ConditionType.FAILED, Reason.SCRIPT_FAILED, message, outcome)
+    return Ending(ConditionType.FAILED, _REASONS[problem.cause], problem.message, outcome)
+
+
+def _last_end(seen: Observation, otherwise: str | None) -> str:
+    """How the last driver ended: what it said, else how its container did."""
+    outcome, last = seen.last_outcome, seen.last_driver
+    if outcome is not None and outcome.problem is not None:
+        return outcome.problem.message
+    words: Waiting | None = last_words(last) if last else None
+    return (words and words.message) or otherwise or "it left no word"
+
+
+def _start(seen: Observation) -> datetime.datetime | None:
+    """When the search began, or was resumed; None if that is only now."""
+    start = seen.status.start_time
+    if start is None or seen.holds(ConditionType.SUSPENDED):
+        return None
+    return moment(start)
+
+
+def _ending_by_deadline(seen: Observation) -> Ending | None:
+    limit, start = seen.search_job.spec.active_deadline_seconds, _start(seen)
+    if limit is None or start is None or (seen.at - start).total_seconds() < limit:
+        return None
+    message = f"it has taken more than activeDeadlineSeconds, {limit} s"
+    return Ending(ConditionType.FAILED, Reason.DEADLINE_EXCEEDED, message)
+
+
+def _ending_by_startup(seen: Observation) -> Ending | None:
+    """The driver has not been running for too long; what it waits for is told."""
+    running = seen.condition(ConditionType.DRIVER_RUNNING)
+    start = _start(seen)
+    if running is None or running.status is ConditionStatus.TRUE or start is None:
+        return None
+    since = max(moment(running.last_transition_time), start)
+    limit = seen.search_job.spec.startup_timeout_seconds
+    if (seen.at - since).total_seconds() < limit:
+        return None
+    message = f"the script did not begin within startupTimeoutSeconds, {limit} s: {_blame(seen)}"
+    return Ending(ConditionType.FAILED, Reason.STARTUP_TIMEOUT, message)
+
+
+def _blame(seen: Observation) -> str:
+    """What was waited for: the first condition that says more than that it starts."""
+    for type_ in (
+        ConditionType.STORAGE_READY,
+        ConditionType.CLUSTER_READY,
+        ConditionType.DRIVER_RUNNING,
+    ):
+        condition = seen.condition(type_)
+        if condition is None or condition.status is ConditionStatus.TRUE:
+            continue
+        if condition.reason not in (Reason.STARTING, Reason.NOT_PROVED):
+            return condition.message
+    cluster = seen.condition(ConditionType.CLUSTER_READY)
+    running = seen.condition(ConditionType.DRIVER_RUNNING)
+    said = [each.message for each in (cluster, running) if each and each.status is not TRUE]
+    return "; ".join(said) or "it waited for its pods"

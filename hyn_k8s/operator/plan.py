@@ -1,0 +1,246 @@
+"""What to do for a search, decided from what was seen of it; nothing here talks to anybody.
+
+``plan`` reads as the life of a SearchJob: it is told to go; it is over; it ends; it rests; it goes
+on. Each of these lists the actions that are missing now, and the status that is true now. Done
+twice it asks for nothing the second time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hyn_k8s.api.conditions import ConditionType, Reason
+from hyn_k8s.api.search_job import SearchJobStatus
+from hyn_k8s.kube import Manifest
+from hyn_k8s.names import DRIVER
+from hyn_k8s.objects import (
+    Search,
+    claim,
+    config_map,
+    dask_cluster,
+    driver_job,
+    report_job,
+)
+from hyn_k8s.operator.actions import Action, Apply, deletion
+from hyn_k8s.operator.conditions import (
+    FALSE,
+    RUNNING_CONDITIONS,
+    TRUE,
+    Verdict,
+    storage_trouble,
+)
+from hyn_k8s.operator.ending import (
+    Ending,
+    ending_by_outcome,
+    ending_of,
+    final_outcome,
+    has_ended_driver,
+)
+from hyn_k8s.operator.observation import Observation, is_ending, moment, written
+from hyn_k8s.operator.settings import OperatorSettings
+from hyn_k8s.operator.status import at_rest, following_status
+from hyn_k8s.operator.workers import scaling
+
+PROGRESS_SECONDS = 3.0
+"""How often a running search is looked at, for its progress."""
+
+WAITING_SECONDS = 2.0
+"""How often one that starts, or whose pods are on their way out, is looked at."""
+
+STUCK_SECONDS = 60.0
+"""How long after its time a driver's pod may be ending: its node is gone then, and so is it."""
+
+_GONE = (ConditionType.CLUSTER_READY, ConditionType.DRIVER_RUNNING)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do now."""
+
+    actions: tuple[Action, ...] = ()
+    status: SearchJobStatus | None = None
+    """The status to write; None leaves it."""
+    again_in: float | None = None
+    """After how many seconds to look again even if nothing is heard; None waits for an event."""
+
+
+def plan(seen: Observation, settings: OperatorSettings) -> Plan:
+    """What to do for the search."""
+    if seen.is_being_deleted:
+        return Plan()  # what it owns goes with it, and its data stay
+    if seen.is_over:
+        return _after_the_end(seen)
+    if seen.search_job.spec.suspend and ending_by_outcome(seen) is None:
+        return _rest(seen)
+    if seen.storage is None:
+        return _end(seen, _without_storage())
+    ending = ending_of(seen)
+    if ending is not None:
+        return _end(seen, ending)
+    spec, image = seen.search_job.spec, seen.search_job.spec.image or settings.image
+    return _go_on(seen, Search(seen.name, seen.namespace, seen.uid, spec, image, seen.storage))
+
+
+def _go_on(seen: Observation, search: Search) -> Plan:
+    """Have everything that the search needs."""
+    verdicts = [condition(seen) for condition in RUNNING_CONDITIONS]
+    actions: list[Action] = []
+    taken = _taken_name(seen)
+    trouble = storage_trouble(seen)
+    new_claim = claim(search) if seen.claim is None else None
+    if new_claim is not None:
+        actions.append(Apply(new_claim))
+    elif taken is not None:
+        verdicts = [_with_taken_name(each, taken) for each in verdicts]
+    elif trouble is None or trouble.reason is Reason.CLAIM_PENDING:
+        actions += _missing_objects(seen, search)
+    cluster = seen.own(seen.cluster)
+    if cluster is not None:
+        actions += scaling(seen, cluster)
+    actions += _stuck_drivers(seen)
+    progress = seen.progress
+    status = following_status(
+        seen,
+        [*verdicts, *_resumed(seen)],
+        standing=progress.standing if progress else None,
+        eta_seconds=progress.eta_seconds if progress else None,
+        start_time=_start_time(seen),
+    )
+    return Plan(tuple(actions), status, again_in=PROGRESS_SECONDS if progress else WAITING_SECONDS)
+
+
+def _missing_objects(seen: Observation, search: Search) -> list[Action]:
+    """Those of the search's objects that are not there; none while older ones are on their way.
+
+    Dask's controller takes parts of an earlier cluster for those of the new one, and these go a
+    moment later. A driver's pod may outlive its Job, and there is one driver at a time.
+    """
+    if _predecessors(seen):
+        return []
+    if seen.cluster is None and (seen.deployments or seen.remains):
+        parts = (*seen.deployments, *seen.remains)
+        return [deletion(each) for each in parts if not is_ending(each)]
+    actions: list[Action] = []
+    if seen.config is None:
+        actions.append(Apply(config_map(search)))
+    if seen.cluster is None:
+        actions.append(Apply(dask_cluster(search, search.spec.executors)))
+    if seen.driver is None:
+        if not seen.pods_of(DRIVER):
+            actions.append(Apply(driver_job(search)))
+    elif has_ended_driver(seen) and final_outcome(seen) is None and seen.report is None:
+        actions.append(Apply(report_job(search)))
+    return actions
+
+
+def _predecessors(seen: Observation) -> list[Manifest]:
+    """Objects that are on their way out, and whose names are needed."""
+    named = (seen.cluster, seen.driver, seen.config, seen.report)
+    there = [each for each in named if each is not None]
+    return [each for each in there if is_ending(each) or not seen.owns(each)]
+
+
+def _taken_name(seen: Observation) -> Manifest | None:
+    """An object of a name that is needed, and that is nobody's of ours; it stays as it is."""
+    for each in _predecessors(seen):
+        owners = each["metadata"].get("ownerReferences") or []
+        if not seen.owns(each) and not any(owner["kind"] == "SearchJob" for owner in owners):
+            return each
+    return None
+
+
+def _with_taken_name(verdict: Verdict, taken: Manifest) -> Verdict:
+    if verdict.type is not ConditionType.CLUSTER_READY:
+        return verdict
+    what = f"{taken['kind']} {taken['metadata']['name']}"
+    message = f"{what} is there and is not this search's; delete it, or rename the SearchJob"
+    return replace(verdict, status=FALSE, reason=Reason.NAME_TAKEN, message=message)
+
+
+def _start_time(seen: Observation) -> str:
+    """When the search began, or was resumed."""
+    before = seen.status.start_time
+    if before is None or seen.holds(ConditionType.SUSPENDED):
+        return written(seen.at)
+    return before
+
+
+def _resumed(seen: Observation) -> list[Verdict]:
+    if not seen.holds(ConditionType.SUSPENDED):
+        return []
+    return [Verdict(ConditionType.SUSPENDED, FALSE, Reason.RESUMED, "it goes on where it was")]
+
+
+def _stuck_drivers(seen: Observation) -> list[Action]:
+    """Driver pods whose node does not answer: no other driver starts before they are gone."""
+    stuck: list[Action] = []
+    for pod in seen.pods_of(DRIVER):
+        until = pod["metadata"].get("deletionTimestamp")
+        if until and (seen.at - moment(until)).total_seconds() > STUCK_SECONDS:
+            stuck.append(deletion(pod, at_once=True))
+    return stuck
+
+
+def _without_storage() -> Ending:
+    message = "spec.storage is missing, and the operator has no default; name a claim or a bucket"
+    return Ending(ConditionType.FAILED, Reason.NO_STORAGE, message)
+
+
+def _end(seen: Observation, ending: Ending) -> Plan:
+    """Write down for good what came of it. Only then is anything taken away, which the look after
+    this one does: until it is written, nobody knows it but the pods."""
+    over = f"the search is over: {ending.message}"
+    verdicts = [Verdict(type_, FALSE, Reason.ENDED, over) for type_ in _GONE]
+    if ending.reason in (Reason.STORAGE_REFUSED, Reason.NO_STORAGE):
+        storage = Verdict(ConditionType.STORAGE_READY, FALSE, ending.reason, ending.message)
+        verdicts.insert(0, storage)
+    elif ending.outcome is not None and ending.outcome.standing.search is not None:
+        message = "driver and workers have written and read it"
+        verdicts.insert(0, Verdict(ConditionType.STORAGE_READY, TRUE, Reason.PROVED, message))
+    status = following_status(
+        seen,
+        [*verdicts, Verdict(ending.type, TRUE, ending.reason, ending.message)],
+        standing=ending.outcome.standing if ending.outcome else None,
+        completion_time=written(seen.at),
+    )
+    return Plan(status=at_rest(status), again_in=0.0)
+
+
+def _after_the_end(seen: Observation) -> Plan:
+    """Keep nothing that costs anything, only the driver's log; in time not even the SearchJob."""
+    actions = _freeing(seen)
+    status = following_status(seen, [])
+    ttl, ended = seen.search_job.spec.ttl_seconds_after_finished, seen.status.completion_time
+    left = None
+    if ttl is not None and ended is not None:
+        left = ttl - (seen.at - moment(ended)).total_seconds()
+        if left <= 0:
+            return Plan((deletion(seen.manifest),), status)
+    return Plan(tuple(actions), status, again_in=WAITING_SECONDS if actions else left)
+
+
+def _freeing(seen: Observation) -> list[Action]:
+    """What has pods that run; a driver that has ended is kept for its log."""
+    driver = seen.own(seen.driver)
+    kept = [driver] if driver is not None and has_ended_driver(seen) else []
+    owned = [seen.own(each) for each in (seen.driver, seen.report, seen.cluster)]
+    return [deletion(each) for each in owned if each is not None and each not in kept]
+
+
+def _rest(seen: Observation) -> Plan:
+    """Free every pod: first the driver, whose trials may come to an end, then the others."""
+    driver, cluster = seen.own(seen.driver), seen.own(seen.cluster)
+    actions: list[Action] = [deletion(each) for each in (driver, seen.own(seen.report)) if each]
+    if cluster is not None and driver is None and not seen.pods_of(DRIVER):
+        actions.append(deletion(cluster))
+    actions += _stuck_drivers(seen)
+    is_free = seen.holds_nothing
+    message = "it has no pods, and goes on when spec.suspend is false"
+    verdicts = [Verdict(type_, FALSE, Reason.SUSPENDED, message) for type_ in _GONE]
+    if is_free:
+        verdicts.append(Verdict(ConditionType.SUSPENDED, TRUE, Reason.SUSPENDED, message))
+    said = seen.progress or seen.last_outcome
+    status = following_status(seen, verdicts, standing=said.standing if said else None)
+    if is_free:
+        return Plan(tuple(actions), at_rest(status))
+    return Plan(tuple(actions), status, again_in=WAITING_SECONDS)

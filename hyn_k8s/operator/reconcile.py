@@ -1,0 +1,152 @@
+"""One look at a search: see what there is, decide, do it, write the status if it is another one.
+
+Doing it again changes nothing, so it may be begun at any moment and after any event, and after a
+crash in its middle. What the API server refuses for good is told on the SearchJob. Everything else
+that goes wrong is raised, for the queue to try again; the status is written before, since deadlines
+are counted by it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Callable, Sequence
+
+from hyn_k8s.api.conditions import ConditionType, Reason
+from hyn_k8s.api.search_job import ConditionStatus, SearchJobStatus
+from hyn_k8s.errors import ClusterError, SpecError
+from hyn_k8s.kube import SEARCH_JOB, Kube, Ref
+from hyn_k8s.operator.actions import Action, Apply, Delete, Patch
+from hyn_k8s.operator.conditions import Verdict
+from hyn_k8s.operator.observation import Observation, written
+from hyn_k8s.operator.observing import read_observation
+from hyn_k8s.operator.plan import plan
+from hyn_k8s.operator.settings import OperatorSettings
+from hyn_k8s.operator.status import news
+from hyn_k8s.operator.waiting import refusal_reason
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime.datetime]
+
+
+def utc_now() -> datetime.datetime:
+    """The time, with its zone."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+def reconcile(
+    kube: Kube, settings: OperatorSettings, namespace: str, name: str, now: Clock = utc_now
+) -> float | None:
+    """Look at a search once; after how many seconds to look again, None if events are enough.
+
+    Raises:
+        ClusterError: the API server did not do something that it may do another time.
+    """
+    at = now()
+    try:
+        seen = read_observation(kube, settings, namespace, name, at)
+    except SpecError as error:
+        _tell_of_spec(kube, SEARCH_JOB.ref(namespace, name), error, at)
+        return None
+    if seen is None:
+        return None
+    planned = plan(seen, settings)
+    failed = _act_all(kube, planned.actions)
+    status = planned.status
+    if status is not None:
+        status = _with_error(seen, status, failed)
+        _write(kube, seen, status)
+    if failed is not None and failed.retry:
+        raise failed
+    return planned.again_in
+
+
+def _act_all(kube: Kube, actions: Sequence[Action]) -> ClusterError | None:
+    """Do each of ``actions``; the first error. What is made after it would lack something."""
+    first: ClusterError | None = None
+    for action in actions:
+        if first is not None and isinstance(action, Apply):
+            continue
+        try:
+            _act(kube, action)
+        except ClusterError as error:
+            logger.warning("%s", error)
+            first = first or error
+    return first
+
+
+def _act(kube: Kube, action: Action) -> None:
+    match action:
+        case Apply(manifest):
+            logger.info("Applying %s", Ref.to(manifest))
+            kube.apply(manifest)
+        case Patch(ref, changes):
+            logger.info("Patching %s: %s", ref, changes)
+            kube.patch(ref, changes)
+        case Delete(ref, uid, at_once):
+            logger.info("Deleting %s", ref)
+            kube.delete(ref, uid, at_once)
+
+
+def _with_error(
+    seen: Observation, status: SearchJobStatus, error: ClusterError | None
+) -> SearchJobStatus:
+    """``status`` with what the API server did not do.
+
+    One that may do it another time is told of in the message only, and only while the search
+    starts: most of these errors are gone a moment later.
+    """
+    if error is None:
+        return status
+    reason = Reason.REFUSED
+    if error.retry:
+        reason = Reason.STARTING
+        starting = [each for each in status.conditions or [] if each.reason == reason]
+        if not any(each.type == ConditionType.CLUSTER_READY for each in starting):
+            return status
+    elif refusal_reason(error.problem) is Reason.QUOTA:
+        reason = Reason.QUOTA
+    verdict = Verdict(ConditionType.CLUSTER_READY, ConditionStatus.FALSE, reason, str(error))
+    refused = verdict.since(seen.condition(verdict.type), seen)
+    conditions = [
+        refused if each.type == refused.type else each for each in status.conditions or []
+    ]
+    return status.model_copy(update={"conditions": conditions})
+
+
+def _write(kube: Kube, seen: Observation, status: SearchJobStatus) -> None:
+    """Write the status and tell of its news, if it is another one."""
+    if status == seen.status:
+        return
+    kube.replace_status(Ref.to(seen.manifest), status.to_manifest(), seen.uid)
+    for told in news(seen.status, status):
+        try:
+            kube.post_event(seen.manifest, told.type, told.reason, told.message)
+        except ClusterError as error:  # it is on the status, where it counts
+            logger.warning("%s", error)
+
+
+def _tell_of_spec(kube: Kube, ref: Ref, error: SpecError, at: datetime.datetime) -> None:
+    """Say of a SearchJob which this operator cannot read that it cannot; once."""
+    manifest = kube.get(ref)
+    if manifest is None:
+        return
+    status = dict(manifest.get("status") or {})
+    conditions = [*(status.get("conditions") or [])]
+    told = {
+        "type": str(ConditionType.CLUSTER_READY),
+        "status": str(ConditionStatus.FALSE),
+        "reason": str(Reason.REFUSED),
+        "message": str(error),
+        "lastTransitionTime": written(at),
+        "observedGeneration": manifest["metadata"].get("generation", 1),
+    }
+    before: dict[str, object] = next(
+        (each for each in conditions if each.get("type") == told["type"]), {}
+    )
+    if before | {"lastTransitionTime": told["lastTransitionTime"]} == told:
+        return
+    others = [each for each in conditions if each.get("type") != told["type"]]
+    kube.replace_status(ref, status | {"conditions": [*others, told]}, manifest["metadata"]["uid"])
+    kube.post_event(manifest, "Warning", str(Reason.REFUSED), str(error))

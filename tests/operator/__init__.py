@@ -1,0 +1,1 @@
+"""Tests of the operator, against a cluster in memory."""

@@ -1,0 +1,191 @@
+"""Whether and how a search ends, as a table of what was seen."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from hyn_k8s.api.conditions import ConditionType, Reason
+from hyn_k8s.documents import Cause
+from hyn_k8s.operator.ending import Ending, ending_of
+from tests.operator.objects import ago, condition, ended_pod, job, outcome, pod, seen
+
+COMPLETE = job(ended="Complete")
+REFUSED = job(ended="Failed", reason="PodFailurePolicy")
+USED_UP = job(ended="Failed", reason="BackoffLimitExceeded")
+
+
+def ending(*pods: Any, driver: Any = None, **more: Any) -> Ending | None:
+    return ending_of(seen(driver=driver, pods=pods, **more))
+
+
+def failed(*pods: Any, driver: Any = None, **more: Any) -> Ending:
+    found = ending(*pods, driver=driver, **more)
+    assert found is not None
+    assert found.type is ConditionType.FAILED
+    return found
+
+
+def test_it_goes_on_while_the_driver_runs() -> None:
+    assert ending(pod("driver"), driver=job()) is None
+
+
+def test_it_goes_on_until_the_job_itself_is_over() -> None:
+    assert ending(ended_pod(outcome(0)), driver=job()) is None
+
+
+def test_it_is_complete_with_what_the_driver_left() -> None:
+    found = ending(ended_pod(outcome(0)), driver=COMPLETE)
+    assert found is not None
+    assert (found.type, found.reason) == (ConditionType.COMPLETE, Reason.SUCCEEDED)
+    assert found.outcome == outcome(0)
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (Cause.SETTINGS, Reason.SETTINGS_REFUSED),
+        (Cause.WORKER, Reason.SETTINGS_REFUSED),
+        (Cause.RUN, Reason.SETTINGS_REFUSED),
+        (Cause.SCRIPT, Reason.SCRIPT_FAILED),
+        (Cause.STORAGE, Reason.STORAGE_REFUSED),
+        (Cause.SEARCH, Reason.SEARCH_FAILED),
+    ],
+)
+def test_a_cause_becomes_a_reason(cause: Cause, reason: Reason) -> None:
+    found = failed(ended_pod(outcome(65, cause)), driver=REFUSED)
+    assert (found.reason, found.message) == (reason, "it broke")
+
+
+class TestRetriesAreUsedUp:
+    def test_with_what_the_last_driver_said(self) -> None:
+        left = outcome(75, Cause.SCHEDULER, "the scheduler is away")
+        found = failed(ended_pod(left), driver=USED_UP)
+        assert found.reason is Reason.RETRIES_EXHAUSTED
+        assert found.message.endswith("the scheduler is away")
+        assert found.outcome == left
+
+    def test_with_how_it_was_killed_where_only_an_earlier_one_spoke(self) -> None:
+        earlier = ended_pod(outcome(75, Cause.STORAGE, "the bucket is away"), name="d-1", age=90)
+        last = ended_pod(None, reason="OOMKilled", name="d-2", age=30)
+        found = failed(earlier, last, driver=USED_UP)
+        assert "container driver took more memory than its limit" in found.message
+        assert found.outcome is not None  # its counts are the latest there are
+
+    def test_without_any_word(self) -> None:
+        pods = (pod("report", phase="Failed"),)
+        found = failed(*pods, driver=USED_UP, report=job("report", ended="Failed"))
+        assert found.message.endswith("it left no word")
+
+
+def test_a_driver_that_dies_of_itself_is_told_by_its_exit_code() -> None:
+    report = job("report", ended="Failed")
+    found = failed(ended_pod(None, code=139), driver=REFUSED, report=report)
+    assert found.reason is Reason.SCRIPT_FAILED
+    assert "exit code 139" in found.message
+
+
+class TestWithoutTheDriversPod:
+    def test_it_waits_for_the_report(self) -> None:
+        assert ending(driver=COMPLETE) is None
+        assert ending(driver=COMPLETE, report=job("report")) is None
+
+    def test_the_report_has_the_outcome(self) -> None:
+        pods = (ended_pod(outcome(0), role="report"),)
+        found = ending(*pods, driver=COMPLETE, report=job("report", ended="Complete"))
+        assert found is not None
+        assert found.outcome == outcome(0)
+
+    def test_what_an_earlier_driver_left_is_not_the_end(self) -> None:
+        assert ending(ended_pod(outcome(75, Cause.STORAGE)), driver=COMPLETE) is None
+
+    @pytest.mark.parametrize("how", ["failed", "slow"])
+    def test_a_report_that_fails_or_takes_too_long_is_done_without(self, how: str) -> None:
+        report = job("report", ended="Failed" if how == "failed" else "")
+        report["metadata"]["creationTimestamp"] = ago(200)
+        found = ending(driver=COMPLETE, report=report)
+        assert found is not None
+        assert found.type is ConditionType.COMPLETE
+        assert "could not be read" in found.message
+        assert found.outcome is None
+
+
+def test_the_job_of_another_search_ends_nothing() -> None:
+    foreign = job(ended="Complete")
+    foreign["metadata"]["ownerReferences"] = []
+    assert ending(ended_pod(outcome(0)), driver=foreign) is None
+
+
+def waits(since: float, *more: Any, running: str = "False", start: float = 1000) -> dict[str, Any]:
+    conditions = [condition("DriverRunning", running, "Starting", since, "its pod starts"), *more]
+    return {"conditions": conditions, "startTime": ago(start)}
+
+
+class TestStartup:
+    def late(self, *more: Any) -> Ending:
+        return failed(status=waits(601, *more))
+
+    def test_it_may_take_its_time(self) -> None:
+        assert ending(status=waits(599)) is None
+        assert ending(status=waits(601, start=599)) is None
+        assert ending(status=waits(5000, running="True")) is None
+
+    def test_then_it_fails(self) -> None:
+        found = self.late()
+        assert found.reason is Reason.STARTUP_TIMEOUT
+        assert found.message.endswith("startupTimeoutSeconds, 600 s: its pod starts")
+
+    def test_what_is_amiss_is_blamed(self) -> None:
+        quota = condition("ClusterReady", "False", "Quota", 600, "exceeded quota: small")
+        proof = condition("StorageReady", "Unknown", "NotProved", 600, "not so far")
+        assert self.late(quota, proof).message.endswith("exceeded quota: small")
+
+    def test_the_storage_before_the_cluster(self) -> None:
+        quota = condition("ClusterReady", "False", "Quota", 600, "exceeded quota: small")
+        mount = condition("StorageReady", "False", "Mount", 600, "access denied")
+        assert self.late(quota, mount).message.endswith("access denied")
+
+    def test_one_that_is_resumed_starts_only_now(self) -> None:
+        assert ending(status=waits(5000, condition("Suspended", "True", "Suspended"))) is None
+
+    def test_a_retry_has_the_whole_time_again(self) -> None:
+        assert ending(status=waits(10, start=90_000)) is None
+
+
+class TestActiveDeadline:
+    def test_it_ends_what_takes_longer(self) -> None:
+        status = waits(10, start=100)
+        assert ending(status=status, spec={"activeDeadlineSeconds": 101}) is None
+        found = failed(status=status, spec={"activeDeadlineSeconds": 100})
+        assert found.reason is Reason.DEADLINE_EXCEEDED
+
+    def test_a_search_that_has_ended_in_time_has_ended(self) -> None:
+        found = ending(
+            ended_pod(outcome(0)),
+            driver=COMPLETE,
+            status=waits(10, start=100),
+            spec={"activeDeadlineSeconds": 1},
+        )
+        assert found is not None
+        assert found.type is ConditionType.COMPLETE
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "Killed",
+        "[1]",
+        '{"version": 1, "exit_code": 0, "standing": []}',
+        '{"version": 1}',
+        '{"version": 1, "exit_code": 0, "best": 1}',
+    ],
+)
+def test_whatever_a_pod_leaves_is_read_without_an_error(message: str) -> None:
+    found = ended_pod(None)
+    found["status"]["containerStatuses"][0]["state"]["terminated"]["message"] = message
+    assert ending(found, driver=job()) is None
+    odd = dataclasses.replace(seen(pods=(found,)), driver=COMPLETE)
+    assert ending_of(odd) is None or "best" in message
