@@ -14,6 +14,7 @@ from hyn_k8s import HynError, SettingsError, __version__
 from hyn_k8s.cli.results import results
 from hyn_k8s.cli.run import run
 from hyn_k8s.contract import ExitCode
+from hyn_k8s.errors import SpecError
 
 
 class _Group(click.Group):
@@ -24,7 +25,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except HynError as error:
             click.echo(f"Error: {error}", err=True)
-            wrong_call = isinstance(error, SettingsError)
+            wrong_call = isinstance(error, (SettingsError, SpecError))
             ctx.exit(ExitCode.USAGE if wrong_call else ExitCode.FAILED)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,7 @@ from hyn_k8s.contract import ExitCode, Variable
 from hyn_k8s.errors import RunError, RunTakenError, ScriptError, StorageError
 
 if TYPE_CHECKING:
+    from hyn_k8s.cli.job_file import LocalJob
     from hyn_k8s.search.reporting import Reporter
     from hyn_k8s.search.session import Session
 
@@ -22,6 +25,7 @@ Examples:
   hyn-k8s run --executors 8 --run heart search.py --rows 3000
   hyn-k8s run --seed 7 --ordered search.py      the same trials every time
   hyn-k8s run --restart search.py               not where the last one was left
+  hyn-k8s run -f job.yaml                       a SearchJob, without a cluster
   hyn-k8s run --scheduler tcp://scheduler:8786 --storage-root /opt/share search.py
   HYN_STORAGE_OPTIONS='{"endpoint_url": "http://minio:9000"}' \\
       hyn-k8s run --storage-type s3 --storage-root /bucket/prefix search.py
@@ -69,7 +73,14 @@ def _option(variable: Variable, metavar: str) -> str:
     is_flag=True,
     help="Begin anew where an unfinished run would be continued; what there is is kept aside.",
 )
-@click.argument("script", type=click.Path())
+@click.option(
+    "-f",
+    "--file",
+    "job_file",
+    type=click.Path(),
+    help="A SearchJob, as kubectl applies it: its script, arguments, env and executors, here.",
+)
+@click.argument("script", type=click.Path(), required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
 @click.pass_context
 def run(
@@ -85,7 +96,8 @@ def run(
     grace: str | None,
     run_name: str | None,
     restart: bool,
-    script: str,
+    job_file: str | None,
+    script: str | None,
     arguments: tuple[str, ...],
 ) -> None:
     """Run SCRIPT, or go on with it; the trials of its searches run in parallel on Dask.
@@ -95,29 +107,60 @@ def run(
     """
     from hyn_k8s.search import runner, settings
 
-    chosen = settings.read_settings(
-        {
-            contract.EXECUTORS: executors,
-            contract.SCHEDULER: scheduler,
-            contract.STORAGE_TYPE: storage_type,
-            contract.STORAGE_ROOT: storage_root,
-            contract.BACKEND: backend,
-            contract.SEED: seed,
-            contract.ORDERED: "1" if ordered else None,
-            contract.TRIAL_TIMEOUT: trial_timeout,
-            contract.GRACE: grace,
-            contract.RUN_ID: run_name,
-        }
-    )
+    job = _read_job(job_file)
+    path, arguments = _script(ctx, job, script, arguments)
+    flags = {
+        contract.EXECUTORS: executors,
+        contract.SCHEDULER: scheduler,
+        contract.STORAGE_TYPE: storage_type,
+        contract.STORAGE_ROOT: storage_root,
+        contract.BACKEND: backend,
+        contract.SEED: seed,
+        contract.ORDERED: "1" if ordered else None,
+        contract.TRIAL_TIMEOUT: trial_timeout,
+        contract.GRACE: grace,
+        contract.RUN_ID: run_name,
+    }
+    given = {variable: value for variable, value in flags.items() if value is not None}
+    chosen = settings.read_settings({**(job.settings if job else {}), **given})
     chosen = dataclasses.replace(chosen, restart=restart)
     for sentence in settings.read_slips():
         click.echo(f"Warning: {sentence}", err=True)
     try:
-        code = runner.read_script(script)
+        code = runner.read_script(path)
     except ScriptError as error:
         click.echo(f"Error: {error}", err=True)
         ctx.exit(ExitCode.USAGE)
-    ctx.exit(runner.run_script(script, code, arguments, chosen, _reporter(), _show_results))
+    ctx.exit(runner.run_script(path, code, arguments, chosen, _reporter(), _show_results))
+
+
+def _read_job(job_file: str | None) -> LocalJob | None:
+    """The SearchJob of ``-f``, whose variables are this process's from now on."""
+    if job_file is None:
+        return None
+    from hyn_k8s.cli.job_file import read_job_file
+
+    job = read_job_file(job_file)
+    os.environ.update(job.variables)
+    return job
+
+
+def _script(
+    ctx: click.Context, job: LocalJob | None, script: str | None, arguments: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
+    """Where the script is, and its arguments: those behind the options, else the SearchJob's."""
+    if script is not None:
+        return script, arguments or (job.arguments if job else ())
+    if job is None:
+        raise click.UsageError("name a SCRIPT, or a SearchJob by -f")
+    if job.inline is None:
+        assert job.path is not None, "a SearchJob has one of the two"
+        return job.path, job.arguments
+    folder = ctx.with_resource(tempfile.TemporaryDirectory(prefix="hyn-k8s-"))
+    path = os.path.join(folder, f"{job.name}.py")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(job.inline)
+    return path, job.arguments
 
 
 def _reporter() -> Reporter:
