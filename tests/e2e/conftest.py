@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.e2e import dask_controller
+from tests.e2e import controllers
 from tests.e2e.kube import Kube
 from tests.e2e.objects import CLAIM, CLUSTER
+from tests.e2e.search_jobs import API, KIND, NAME, Kept, in_bucket, on_claim
+from tests.e2e.servers import KEYS, await_server, minio
 from tests.kind.cluster import Cluster, read_cluster
 from tests.kind.images import ROOT
 
@@ -30,6 +33,13 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests have measured."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The cluster that is up."""
@@ -41,9 +51,10 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="session")
 def kube(cluster: Cluster) -> Kube:
-    """Its API server, with dask's controller at work."""
+    """Its API server, with dask's controller and our operator at work."""
     kube = Kube(cluster.kubeconfig)
-    dask_controller.install(kube, cluster.images["operator"])
+    operator = controllers.operator(cluster.images["runtime"])
+    controllers.install(kube, cluster.images["operator"], controllers.DASK, operator)
     return kube
 
 
@@ -60,6 +71,7 @@ def namespace(kube: Kube, cluster: Cluster, request: pytest.FixtureRequest) -> I
     finally:
         if request.node.stash.get(FAILED, False):
             show(cluster, name)
+        kube.await_gone(API, KIND, NAME, name)
         # Its children go only while dask's controller sees the namespace as it was.
         kube.await_gone("kubernetes.dask.org/v1", "DaskCluster", CLUSTER, name)
         kube.await_gone("v1", "Namespace", name)
@@ -90,6 +102,29 @@ def claim(kube: Kube, cluster: Cluster, namespace: str) -> str:
     return CLAIM
 
 
+@pytest.fixture
+def shared(claim: str, namespace: str) -> Kept:
+    """The shared volume."""
+    return on_claim(claim, namespace)
+
+
+@pytest.fixture
+def bucket(kube: Kube, cluster: Cluster, namespace: str) -> Kept:
+    """A bucket that is not there yet."""
+    kube.apply(minio(cluster.images["minio"]), namespace)
+    keys = {"access-key": KEYS[0], "secret-key": KEYS[1]}
+    options = {"endpoint_url": "http://minio:9000", "key": KEYS[0], "secret": KEYS[1]}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s3"},
+        "stringData": {**keys, "options": json.dumps(options)},
+    }
+    kube.apply([secret], namespace)
+    await_server(kube, "minio", namespace)
+    return in_bucket("searches", "http://minio:9000", "s3")
+
+
 @pytest.fixture(scope="session")
 def heart_disease() -> str:
     """The example that the README begins with."""
@@ -103,7 +138,7 @@ def show(cluster: Cluster, namespace: str) -> None:
         [*kubectl, "get", "pods", "--output", "name"], capture_output=True, text=True
     )
     commands = [["get", "events", "--sort-by=.lastTimestamp"]]
-    commands += [["describe", "daskclusters,jobs,pods,pvc"]]
+    commands += [["describe", "searchjobs,daskclusters,jobs,pods,pvc"]]
     commands += [["logs", pod, "--all-containers", "--tail=100"] for pod in listed.stdout.split()]
     for command in commands:
         shown = subprocess.run([*kubectl, *command], capture_output=True, text=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -41,6 +42,44 @@ class Kube:
                 force_conflicts=True,
             )
 
+    def refusal(self, manifest: Mapping[str, Any], namespace: str) -> str | None:
+        """Why the API server would not take an object, None if it would; nothing is applied."""
+        kind = self._kind(manifest["apiVersion"], manifest["kind"])
+        try:
+            kind.server_side_apply(
+                body=dict(manifest),
+                name=manifest["metadata"]["name"],
+                namespace=namespace,
+                field_manager=FIELD_MANAGER,
+                force_conflicts=True,
+                dry_run="All",
+            )
+        except ApiException as error:
+            return str(json.loads(error.body)["message"])
+        return None
+
+    def patch(
+        self, api: str, kind: str, name: str, namespace: str, changes: Mapping[str, Any]
+    ) -> None:
+        """Merge ``changes`` into the object."""
+        self._kind(api, kind).patch(
+            body=dict(changes),
+            name=name,
+            namespace=namespace,
+            content_type="application/merge-patch+json",
+        )
+
+    def set_status(
+        self, api: str, kind: str, name: str, namespace: str, status: Mapping[str, Any]
+    ) -> None:
+        """Write a status as its controller would."""
+        self._kind(api, kind).status.patch(
+            body={"status": dict(status)},
+            name=name,
+            namespace=namespace,
+            content_type="application/merge-patch+json",
+        )
+
     def get(self, api: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """The object, None when it is not there."""
         try:
@@ -74,6 +113,11 @@ class Kube:
             if error.status in (400, 404):
                 return ""
             raise
+
+    def log_of(self, namespace: str, labels: str) -> str:
+        """What the pods with these labels have written."""
+        pods = self.pods(namespace, labels)
+        return "".join(self.log(namespace, pod["metadata"]["name"]) for pod in pods)
 
     def await_gone(self, api: str, kind: str, name: str, namespace: str | None = None) -> None:
         """Delete the object and wait until it is no more."""

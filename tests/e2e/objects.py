@@ -91,13 +91,13 @@ def s3_secret(name: str, endpoint: str, access_key: str, secret_key: str) -> Obj
     }
 
 
-def script_map(search: Search) -> Object:
-    """The script, for the driver to mount."""
+def config_map(name: str, data: Mapping[str, str]) -> Object:
+    """A ConfigMap."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": "script"},
-        "data": {"search.py": search.script},
+        "metadata": {"name": name},
+        "data": dict(data),
     }
 
 
@@ -143,7 +143,7 @@ def dask_cluster(search: Search) -> Object:
         "spec": {
             "idleTimeout": 0,
             "scheduler": {
-                "spec": {**_pod(scheduler, Storage(env=[])), "nodeSelector": _on_node(search)},
+                "spec": {**_pod(scheduler, Storage(env=[])), "nodeSelector": _on_node(search.node)},
                 "service": {
                     "type": "ClusterIP",
                     "selector": {
@@ -204,27 +204,30 @@ def driver_job(search: Search) -> Object:
                 "spec": {
                     **_pod(container, storage),
                     "restartPolicy": "Never",
-                    "nodeSelector": _on_node(search),
+                    "nodeSelector": _on_node(search.node),
                 },
             },
         },
     }
 
 
-def reader_pod(search: Search) -> Object:
-    """``hyn-k8s results`` of the run, for its log: what any user of the storage can read."""
-    container = {
-        **_container("reader", search.image, search.storage),
-        "args": ["hyn-k8s", "results", RUN, "--format", "csv"],
-    }
+def reader_pod(
+    image: str,
+    storage: Storage,
+    command: Sequence[str],
+    name: str = "reader",
+    node: str | None = None,
+) -> Object:
+    """A pod of a user who looks at the storage: what ``command`` prints is its log."""
+    container = {**_container("reader", image, storage), "args": list(command)}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "reader"},
+        "metadata": {"name": name},
         "spec": {
-            **_pod(container, search.storage),
+            **_pod(container, storage),
             "restartPolicy": "Never",
-            "nodeSelector": _on_node(search),
+            "nodeSelector": _on_node(node),
         },
     }
 
@@ -261,8 +264,8 @@ def s3_server(name: str, image: str, arguments: Sequence[str], env: Mapping[str,
     return [deployment, service]
 
 
-def _on_node(search: Search) -> dict[str, str]:
-    return {} if search.node is None else {"kubernetes.io/hostname": search.node}
+def _on_node(node: str | None) -> dict[str, str]:
+    return {} if node is None else {"kubernetes.io/hostname": node}
 
 
 def _container(name: str, image: str, storage: Storage) -> dict[str, Any]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+import uuid
+from collections.abc import Sequence
 
 from tests.e2e.kube import EVERY, Kube, Object
 from tests.e2e.objects import (
     CLUSTER,
     DRIVER,
+    RUN,
     WORKERS,
     Search,
+    Storage,
+    config_map,
     dask_cluster,
     driver_job,
     reader_pod,
-    script_map,
 )
 from tests.waiting import until
 
@@ -33,7 +36,8 @@ class RunningSearch:
     def start(self) -> None:
         """Have the scheduler answer, all workers run, and the driver begin."""
         kube, namespace = self._kube, self.namespace
-        kube.apply([script_map(self._search), dask_cluster(self._search)], namespace)
+        script = config_map("script", {"search.py": self._search.script})
+        kube.apply([script, dask_cluster(self._search)], namespace)
         kube.await_status(
             *("apps/v1", "Deployment", f"{CLUSTER}-scheduler", namespace),
             lambda status: status.get("availableReplicas") == 1,
@@ -87,23 +91,53 @@ class RunningSearch:
             seconds,
         )
 
-    def trials(self) -> list[dict[str, str]]:
-        """Every trial of the run, read from its storage by a pod of its own."""
-        self._kube.apply([reader_pod(self._search)], self.namespace)
-        ended: dict[str, Any] = self._kube.await_status(
-            *("v1", "Pod", "reader", self.namespace),
-            lambda status: status.get("phase") in ("Succeeded", "Failed"),
-        )
-        log = self._kube.log(self.namespace, "reader")
-        assert ended["phase"] == "Succeeded", log
-        return list(csv.DictReader(io.StringIO(log)))
-
     def check_trials(self, number: int) -> list[dict[str, str]]:
         """The exact set: each trial from 1 to ``number`` once, succeeded or drawn before."""
-        trials = self.trials()
-        assert [int(trial["trial"]) for trial in by_number(trials)] == list(range(1, number + 1))
-        assert {trial["status"] for trial in trials} <= {"succeeded", "skipped"}, trials
+        search = self._search
+        trials = read_trials(
+            self._kube, self.namespace, search.image, search.storage, RUN, search.node
+        )
+        check_exact_set(trials, number)
         return trials
+
+
+def read_trials(
+    kube: Kube,
+    namespace: str,
+    image: str,
+    storage: Storage,
+    run: str,
+    node: str | None = None,
+) -> list[dict[str, str]]:
+    """Every trial of a run, read from its storage by a pod of its own."""
+    command = ["hyn-k8s", "results", run, "--format", "csv"]
+    return list(csv.DictReader(io.StringIO(read(kube, namespace, image, storage, command, node))))
+
+
+def read(
+    kube: Kube,
+    namespace: str,
+    image: str,
+    storage: Storage,
+    command: Sequence[str],
+    node: str | None = None,
+) -> str:
+    """What ``command`` prints in a pod that has the storage."""
+    name = f"reader-{uuid.uuid4().hex[:6]}"
+    kube.apply([reader_pod(image, storage, command, name, node)], namespace)
+    ended: Object = kube.await_status(
+        *("v1", "Pod", name, namespace),
+        lambda status: status.get("phase") in ("Succeeded", "Failed"),
+    )
+    log = kube.log(namespace, name)
+    assert ended["phase"] == "Succeeded", log
+    return log
+
+
+def check_exact_set(trials: list[dict[str, str]], number: int) -> None:
+    """Each trial from 1 to ``number`` once, succeeded or drawn before."""
+    assert [int(trial["trial"]) for trial in by_number(trials)] == list(range(1, number + 1))
+    assert {trial["status"] for trial in trials} <= {"succeeded", "skipped"}, trials
 
 
 def by_number(trials: list[dict[str, str]]) -> list[dict[str, str]]:

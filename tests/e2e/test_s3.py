@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.kube import Kube, Object
-from tests.e2e.objects import Search, Storage, s3_secret, s3_server, s3_storage
+from tests.e2e.kube import Kube
+from tests.e2e.objects import Search, Storage, s3_secret, s3_storage
 from tests.e2e.searches import RunningSearch, most_at_once
+from tests.e2e.servers import KEYS, await_server, minio, versitygw
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
 
 pytestmark = pytest.mark.e2e
 
-KEYS = ("the-access-key", "a-secret-key-of-tests")
-
-
-def minio(image: str) -> list[Object]:
-    """MinIO, whose last published server this is."""
-    env = {"MINIO_ROOT_USER": KEYS[0], "MINIO_ROOT_PASSWORD": KEYS[1]}
-    return s3_server("minio", image, ["server", "/data", "--address", ":9000"], env)
-
-
-def versitygw(image: str) -> list[Object]:
-    """The Versity gateway, S3 over a directory."""
-    env = {"ROOT_ACCESS_KEY": KEYS[0], "ROOT_SECRET_KEY": KEYS[1]}
-    arguments = ["--port", ":9000", "posix", "/data"]
-    return s3_server("versitygw", image, arguments, env)
-
-
 SERVERS = {"minio": minio, "versitygw": versitygw}
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=[pytest.param("minio", marks=pytest.mark.faults), "versitygw"])
 def storage(
     kube: Kube, cluster: Cluster, namespace: str, request: pytest.FixtureRequest
 ) -> Storage:
@@ -39,10 +24,7 @@ def storage(
     name: str = request.param
     kube.apply(SERVERS[name](cluster.images[name]), namespace)
     kube.apply([s3_secret("s3", f"http://{name}:9000", *KEYS)], namespace)
-    kube.await_status(
-        *("apps/v1", "Deployment", name, namespace),
-        lambda status: status.get("availableReplicas") == 1,
-    )
+    await_server(kube, name, namespace)
     return s3_storage("searches", "s3")
 
 

@@ -1,0 +1,179 @@
+"""A SearchJob that has been applied, as a user sees it: by kubectl's means, and on its storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.kube import EVERY, Kube, Object
+from tests.e2e.objects import MOUNT, Storage, s3_storage, shared_storage
+from tests.e2e.searches import check_exact_set, read_trials
+from tests.waiting import until
+
+API, KIND = "hyn-k8s.dev/v1alpha1", "SearchJob"
+NAME = "search"
+SEARCH = f"hyn-k8s.dev/search={NAME}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A storage, as a SearchJob says it and as a reader's pod has it."""
+
+    spec: Mapping[str, Any]
+    reader: Storage
+
+
+def on_claim(claim: str, root: str) -> Kept:
+    """A directory of a shared volume."""
+    file = {"claimName": claim, "mountPath": MOUNT, "root": root}
+    return Kept({"file": file}, shared_storage(root))
+
+
+def in_bucket(bucket: str, endpoint: str, secret: str) -> Kept:
+    """A bucket whose keys are two fields of a Secret."""
+    s3 = {
+        "root": f"/{bucket}/runs",
+        "endpoint": endpoint,
+        "secretName": secret,
+        "accessKeyField": "access-key",
+        "secretKeyField": "secret-key",
+    }
+    return Kept({"s3": s3}, s3_storage(bucket, secret))
+
+
+class AppliedSearch:
+    """The SearchJob of a namespace."""
+
+    def __init__(self, kube: Kube, namespace: str, image: str, kept: Kept) -> None:
+        self._kube = kube
+        self._image = image
+        self._kept = kept
+        self.namespace = namespace
+
+    def apply(self, **spec: Any) -> None:
+        """Have it with this spec, and the storage."""
+        manifest = {
+            "apiVersion": API,
+            "kind": KIND,
+            "metadata": {"name": NAME},
+            "spec": {"storage": self._kept.spec, **spec},
+        }
+        self._kube.apply([manifest], self.namespace)
+
+    def patch(self, **spec: Any) -> None:
+        """Change fields of its spec."""
+        self._kube.patch(API, KIND, NAME, self.namespace, {"spec": spec})
+
+    def delete(self) -> None:
+        """Delete it, and wait until it is gone."""
+        self._kube.await_gone(API, KIND, NAME, self.namespace)
+
+    def manifest(self) -> Object:
+        """It, as it is now."""
+        found = self._kube.get(API, KIND, NAME, self.namespace)
+        assert found is not None, "the SearchJob is there"
+        return found
+
+    def status(self) -> Object:
+        """Its status."""
+        return dict(self.manifest().get("status") or {})
+
+    def condition(self, type_: str) -> Object:
+        """One of its conditions, empty where there is none."""
+        conditions = self.status().get("conditions") or []
+        return next((each for each in conditions if each["type"] == type_), {})
+
+    def await_condition(
+        self,
+        type_: str,
+        status: str = "True",
+        reason: str | None = None,
+        seconds: float = 180.0,
+        says: str = "",
+    ) -> Object:
+        """Wait until a condition is so, and says that; the condition."""
+
+        def holds(found: Object) -> bool:
+            each: Object = next(
+                (c for c in found.get("conditions") or [] if c["type"] == type_), {}
+            )
+            is_so = each.get("status") == status and reason in (None, each.get("reason"))
+            return is_so and says in each.get("message", "")
+
+        self._kube.await_status(API, KIND, NAME, self.namespace, holds, seconds)
+        return self.condition(type_)
+
+    def await_complete(self, seconds: float = 240.0) -> Object:
+        """Wait until it has ended well; its status. A failure is told at once."""
+
+        def has_ended(found: Object) -> bool:
+            return found.get("phase") in ("Complete", "Failed")
+
+        status = self._kube.await_status(API, KIND, NAME, self.namespace, has_ended, seconds)
+        assert status["phase"] == "Complete", status
+        return status
+
+    def await_failed(self, reason: str, seconds: float = 180.0) -> str:
+        """Wait until it has failed for that reason; the message."""
+
+        def has_ended(found: Object) -> bool:
+            return found.get("phase") in ("Complete", "Failed")
+
+        self._kube.await_status(API, KIND, NAME, self.namespace, has_ended, seconds)
+        failed = self.condition("Failed")
+        assert failed.get("reason") == reason, self.status()
+        return str(failed["message"])
+
+    def await_done(self, trials: int, seconds: float = 120.0) -> None:
+        """Wait until so many trials are done, by its status."""
+        self._kube.await_status(
+            *(API, KIND, NAME, self.namespace),
+            lambda status: (status.get("trials") or {}).get("done", 0) >= trials,
+            seconds,
+        )
+
+    def pods(self, role: str | None = None) -> list[Object]:
+        """Its pods that have not been told to end."""
+        labels = SEARCH if role is None else f"{SEARCH},hyn-k8s.dev/role={role}"
+        return self._kube.pods(self.namespace, labels)
+
+    def delete_a_pod(self, role: str) -> None:
+        """Delete one of its running pods."""
+        running = [pod for pod in self.pods(role) if pod["status"].get("phase") == "Running"]
+        self._kube.delete("v1", "Pod", running[0]["metadata"]["name"], self.namespace)
+
+    def await_no_pods(self, seconds: float = 90.0) -> None:
+        """Wait until it has no pods at all that run."""
+
+        def running() -> list[str]:
+            pods = self._kube.find("v1", "Pod", self.namespace, SEARCH)
+            return [
+                pod["metadata"]["name"]
+                for pod in pods
+                if pod["status"].get("phase") not in ("Succeeded", "Failed")
+            ]
+
+        until(lambda: not running(), "its pods to end", seconds, EVERY)
+
+    def log(self, role: str = "driver") -> str:
+        """What its pods of a role have written."""
+        pods = self.pods(role)
+        return "".join(self._kube.log(self.namespace, p["metadata"]["name"]) for p in pods)
+
+    def run_name(self) -> str:
+        """The run on the storage."""
+        return str(self.status()["resultsPath"]).rpartition("/")[2]
+
+    def check_trials(self, number: int) -> list[dict[str, str]]:
+        """The exact set of trials, read from the storage as a user would."""
+        trials = read_trials(
+            self._kube, self.namespace, self._image, self._kept.reader, self.run_name()
+        )
+        check_exact_set(trials, number)
+        return trials
+
+    def events(self) -> list[Object]:
+        """The Events about it."""
+        found = self._kube.find("v1", "Event", self.namespace)
+        return [event for event in found if event["involvedObject"]["kind"] == KIND]
