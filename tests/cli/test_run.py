@@ -62,7 +62,7 @@ class TestEmbedded:
     def test_the_body_ran_once_without_a_guard_although_a_worker_came_back(
         self, ended: Ended
     ) -> None:
-        assert (ended.folder / "killed").exists()
+        assert (ended.folder / "killed" / "killed").exists()
         (body,) = (ended.folder / "body.jsonl").read_text().splitlines()
         assert json.loads(body) == {
             "argv": ["scripts/mine.py", *json.loads(body)["argv"][1:]],
@@ -241,7 +241,7 @@ class TestSeparateCluster:
         command = [str(BIN / "hyn-k8s"), "run", "--scheduler", cluster.address, "mine.py"]
         with (tmp_path / "out").open("wb") as out:
             running = subprocess.Popen(
-                [*command, "--seconds", "0.5"],
+                [*command, "--seconds", "1.5"],
                 cwd=tmp_path,
                 env={**BARE_ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "120"},
                 stderr=theirs,
