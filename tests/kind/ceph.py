@@ -90,10 +90,7 @@ class CephFS:
         disk = str(uuid.uuid4())
         number = self._ceph("osd", "new", disk).strip()
         self._daemon("ceph-osd", number, "--mkfs", "--osd-uuid", disk)
-        # On a busy machine its first words to the monitor may come before it knows the cluster's
-        # map, and are refused as those of another cluster.
-        again = stamina.RetryingCaller(attempts=3)
-        again(CommandError, self._daemon, "ceph-osd", number)
+        self._daemon("ceph-osd", number)
         for pool in ("metadata", "data"):
             self._ceph("osd", "pool", "create", pool, "8")
         self._ceph("fs", "new", "shared", "metadata", "data")
@@ -148,10 +145,11 @@ class CephFS:
         return self._folder / "ceph.conf"
 
     def _daemon(self, program: str, name: str, *options: str) -> None:
-        run(program, "-i", name, "-c", self._conf, *options, seconds=60)
+        _known_to_the_monitor(program, "-i", name, "-c", str(self._conf), *options)
 
     def _ceph(self, *command: str) -> str:
-        return run("ceph", "-c", self._conf, "--connect-timeout", "20", *command, seconds=60)
+        where = ("-c", str(self._conf), "--connect-timeout", "20")
+        return _known_to_the_monitor("ceph", *where, *command)
 
     def _pid(self, name: str) -> int | None:
         """The process of a daemon or client, if it lives and is what it should be."""
@@ -167,3 +165,19 @@ class CephFS:
         if pid is not None:
             os.kill(pid, number)
             until(lambda: self._pid(name) is None, f"{name} to end", 30)
+
+
+def _known_to_the_monitor(*command: str) -> str:
+    """Run a program of Ceph's; what it prints.
+
+    Its first words to the monitor may come before it has been told which cluster this is, and are
+    then refused as those of another one: so it went with 1 in 3 starts of a storage daemon, and
+    1 in 20 commands. Such a one is given again.
+    """
+
+    def is_early(error: Exception) -> bool:
+        said = str(error)
+        return isinstance(error, CommandError) and ("wrong fsid" in said or "EPERM" in said)
+
+    again = stamina.RetryingCaller(attempts=20, timeout=60, wait_initial=0.2, wait_max=2.0)
+    return again(is_early, run, *command, seconds=60)
