@@ -113,7 +113,9 @@ def test_the_flags_are_the_options_of_the_run_command() -> None:
         for name in option.opts
     }
     flagged = {each.flag: each for each in contract.VARIABLES if each.flag}
-    assert set(options) == {*flagged, "--restart"}  # no variable: see Settings.restart
+    # No variables: a restart is not for whoever starts a process again (see Settings.restart), and
+    # a SearchJob in a file says what variables would.
+    assert set(options) == {*flagged, "--restart", "--file", "-f"}
     for flag, variable in flagged.items():
         assert variable.name in str(options[flag].help)
 
