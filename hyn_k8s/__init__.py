@@ -25,6 +25,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 from hyn_k8s.errors import (
+    ClusterError,
     HynError,
     RunError,
     RunTakenError,
@@ -32,6 +33,7 @@ from hyn_k8s.errors import (
     ScriptError,
     SearchError,
     SettingsError,
+    SpecError,
     StorageError,
     WorkerError,
 )
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 __version__ = _version("hyn-k8s")
 
 __all__ = [
+    "ClusterError",
     "DaskDispatcher",
     "HynError",
     "RunError",
@@ -50,6 +53,7 @@ __all__ = [
     "ScriptError",
     "SearchError",
     "SettingsError",
+    "SpecError",
     "StorageError",
     "WorkerError",
     "__version__",

@@ -15,6 +15,7 @@ from hyn_k8s import errors
 from tests.processes import BARE_ENVIRONMENT
 
 PUBLIC = [
+    "ClusterError",
     "DaskDispatcher",
     "HynError",
     "RunError",
@@ -23,6 +24,7 @@ PUBLIC = [
     "ScriptError",
     "SearchError",
     "SettingsError",
+    "SpecError",
     "StorageError",
     "WorkerError",
     "__version__",
