@@ -22,10 +22,9 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ClusterError
 from hyn_k8s.names import DRIVER_PORT, FIELD_MANAGER
-
-Manifest = dict[str, Any]
 
 REQUEST_SECONDS = (5.0, 20.0)
 """How long the API server may take to accept a connection, and to answer."""

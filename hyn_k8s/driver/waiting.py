@@ -51,7 +51,7 @@ def _await_scheduler(address: str, seconds: float, deadline: float, say: Say) ->
             say(Stage.SCHEDULER, Problem(Cause.SCHEDULER, f"no Dask scheduler yet at {problem}"))
         if time.monotonic() >= deadline:
             raise SchedulerError(address, f"no answer within {seconds:.0f} s: {problem}")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(LOOK_SECONDS)  # nobody tells when somebody begins to listen
 
 
 def _unreachable(address: str) -> str | None:
@@ -85,7 +85,7 @@ def _await_worker(address: str, seconds: float, deadline: float, say: Say) -> bo
         say(Stage.SCHEDULER, Problem(Cause.SCHEDULER, what))
         if time.monotonic() >= deadline:
             raise SchedulerError(address, f"no answer within {seconds:.0f} s: {what}") from None
-        time.sleep(LOOK_SECONDS)
+        time.sleep(LOOK_SECONDS)  # nor when it begins to answer
         return False
     try:
         waits = f"no worker is connected to {address} yet"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hyn_k8s.kube import Manifest, Ref
+from hyn_k8s.api.schema import Manifest
+from hyn_k8s.kube import Ref
 
 
 @dataclass(frozen=True)

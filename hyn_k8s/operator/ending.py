@@ -10,10 +10,10 @@ import datetime
 from dataclasses import dataclass
 
 from hyn_k8s.api.conditions import ConditionType, Reason
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.api.search_job import ConditionStatus
 from hyn_k8s.contract import DriverExit
 from hyn_k8s.documents import Cause, Outcome
-from hyn_k8s.kube import Manifest
 from hyn_k8s.names import DRIVER, REPORT
 from hyn_k8s.operator.observation import (
     Observation,

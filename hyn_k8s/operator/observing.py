@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from hyn_k8s import names
-from hyn_k8s.api.schema import problem_text
+from hyn_k8s.api.schema import Manifest, problem_text
 from hyn_k8s.api.search_job import SearchJob
 from hyn_k8s.documents import Progress
 from hyn_k8s.errors import ClusterError, SpecError
@@ -25,7 +25,6 @@ from hyn_k8s.kube import (
     SERVICE,
     WORKER_GROUP,
     Kube,
-    Manifest,
 )
 from hyn_k8s.operator.observation import Observation, has_ended, is_ending
 from hyn_k8s.operator.settings import OperatorSettings

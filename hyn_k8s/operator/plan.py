@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hyn_k8s.api.conditions import ConditionType, Reason
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.api.search_job import SearchJobStatus
-from hyn_k8s.kube import Manifest
 from hyn_k8s.names import DRIVER
 from hyn_k8s.objects import (
     Search,

@@ -12,17 +12,9 @@ import datetime
 import logging
 from collections.abc import Iterable
 
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ClusterError
-from hyn_k8s.kube import (
-    DASK_CLUSTER,
-    DEPLOYMENT,
-    SEARCH_JOB,
-    SERVICE,
-    WORKER_GROUP,
-    Kube,
-    Manifest,
-    Ref,
-)
+from hyn_k8s.kube import DASK_CLUSTER, DEPLOYMENT, SEARCH_JOB, SERVICE, WORKER_GROUP, Kube, Ref
 from hyn_k8s.names import DASK_CLUSTER_LABEL, SEARCH_LABEL, UID_LABEL
 from hyn_k8s.operator.observation import age, is_ending, moment
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyn_k8s.api.conditions import Reason
-from hyn_k8s.kube import Manifest
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.operator.observation import (
     Observation,
     age,

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import datetime
 
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.documents import Stage
-from hyn_k8s.kube import Manifest, Ref
+from hyn_k8s.kube import Ref
 from hyn_k8s.names import DASK_COMPONENT_LABEL, UID_LABEL, WORKER
 from hyn_k8s.operator.actions import Action, Patch, deletion
 from hyn_k8s.operator.observation import Observation, age, has_labels, is_ending, moment, written

@@ -13,7 +13,7 @@ from hyn_k8s.driver.reporter import DriverReporter
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.reporting import LineReporter
 from tests.processes import DaskCluster
-from tests.waiting import until
+from tests.waiting import last_for, until
 
 
 def search(total: int, ordinal: int) -> Progress:
@@ -32,7 +32,7 @@ def test_a_worker_without_a_task_may_go(cluster: DaskCluster, tmp_path: pathlib.
         client.wait_for_workers(3, timeout=60)
         busy = client.submit(time.sleep, 60, workers=["node-1"], allow_other_workers=False)
         try:
-            time.sleep(2.5)  # it has looked: all three may still be needed
+            last_for(2.5)  # it has looked: all three may still be needed
             assert reporter.progress().idle_workers == ()
             ahead = 31.0
             idle = until(lambda: reporter.progress().idle_workers, "an idle worker", 20)

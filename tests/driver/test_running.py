@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import time
 import uuid
 
 import pytest
@@ -15,6 +14,7 @@ from tests.faults.evidence import Bucket
 from tests.faults.scripts import SCRIPT
 from tests.mounts import elsewhere
 from tests.processes import DaskCluster, S3Server, dask_cluster, free_port
+from tests.waiting import last_for
 
 
 def test_a_run_is_served_while_it_goes_on_and_left_when_it_is_over(
@@ -87,7 +87,7 @@ class TestWaiting:
         assert waiting.problem is not None
         assert "Connection refused" in waiting.problem.message
         assert waiting.workers_wanted == 3
-        time.sleep(3)
+        last_for(3)
         with dask_cluster(tmp_path, workers=0, port=int(address.rpartition(":")[2])) as late:
             waiting = pod.await_progress(lambda p: p.stage is Stage.WORKER, "waiting for a worker")
             assert waiting.problem is not None

@@ -15,8 +15,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ClusterError
-from hyn_k8s.kube import EVENT, Kind, Manifest, Ref
+from hyn_k8s.kube import EVENT, Kind, Ref
 
 NOW = datetime.datetime(2026, 11, 28, 12, 0, 0, tzinfo=datetime.UTC)
 """When every test begins."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ClusterError
-from hyn_k8s.kube import CONFIG_MAP, EVENT, Kind, Kube, Manifest, Ref
+from hyn_k8s.kube import CONFIG_MAP, EVENT, Kind, Kube, Ref
 from tests.waiting import until
 
 

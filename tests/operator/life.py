@@ -10,6 +10,7 @@ import contextlib
 from typing import Any
 
 from hyn_k8s import names
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.documents import Outcome, Progress
 from hyn_k8s.errors import ClusterError
 from hyn_k8s.kube import (
@@ -21,7 +22,6 @@ from hyn_k8s.kube import (
     SERVICE,
     WORKER_GROUP,
     Kind,
-    Manifest,
     Ref,
 )
 from hyn_k8s.operator.observation import is_ending, is_true

@@ -6,9 +6,9 @@ import datetime
 from typing import Any
 
 from hyn_k8s import names
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.documents import BestTrial, Cause, Outcome, Problem, Progress, Stage, Standing
 from hyn_k8s.documents import TrialCounts as Counts
-from hyn_k8s.kube import Manifest
 from hyn_k8s.operator.observation import Observation, written
 from hyn_k8s.operator.observing import parsed
 from hyn_k8s.operator.settings import OperatorSettings

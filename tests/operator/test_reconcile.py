@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ClusterError
-from hyn_k8s.kube import DASK_CLUSTER, JOB, SEARCH_JOB, Manifest, Ref
+from hyn_k8s.kube import DASK_CLUSTER, JOB, SEARCH_JOB, Ref
 from tests.operator.life import Life
 from tests.operator.objects import NAME, NAMESPACE, condition, outcome, progress, search_job
 from tests.operator.test_plan import run

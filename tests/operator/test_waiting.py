@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hyn_k8s.api.conditions import Reason
-from hyn_k8s.kube import Manifest
+from hyn_k8s.api.schema import Manifest
 from hyn_k8s.operator.waiting import claim_trouble, last_words, refused_pods, waiting_of
 from tests.operator.objects import (
     ago,
