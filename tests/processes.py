@@ -39,13 +39,18 @@ class DaskCluster:
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def add_worker(
-        self, name: str, prefix: tuple[str, ...] = (), env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        prefix: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+        options: tuple[str, ...] = (),
     ) -> subprocess.Popen[bytes]:
         """Start a one-thread worker with a nanny; ``prefix`` is a command to start it under."""
         home = self.folder / name
         home.mkdir()
         command = [*prefix, sys.executable, "-m", "dask", "worker", self.address, "--name", name]
         command += ["--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
+        command += options
         worker = start(command, home, env, self.folder / f"{name}.log")
         self.workers[name] = worker
         return worker

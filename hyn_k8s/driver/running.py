@@ -2,7 +2,7 @@
 
 What a user can get wrong in config, settings and script is found before anything is waited for.
 Then come scheduler, first worker, storage, script. However it ends, an Outcome is left; SIGTERM
-ends it at any stage. Hypernets, which takes seconds, is imported once there is a cluster.
+ends it at any stage. Hypernets, which takes seconds, is imported while the cluster starts.
 """
 
 from __future__ import annotations
@@ -88,11 +88,13 @@ class Run:
             _serving(reporter, self._port),
             contextlib.ExitStack() as opened,
         ):
-            # It brings Dask, which takes a second: progress is served by then.
+            # They bring Dask, which takes a second: progress is served by then.
+            from hyn_k8s.search import compat
             from hyn_k8s.search.runner import read_script
 
             code = read_script(config.script)
             if remote is not None:
+                compat.apply()
                 await_cluster(remote, config.startup_timeout_seconds, reporter.enter)
                 watch = IdleWatch(remote, settings.executors, reporter)
                 opened.callback(watch.close)

@@ -86,7 +86,7 @@ def _scheduler() -> Container:
                 {"name": _COMM, "containerPort": names.SCHEDULER_PORT, "protocol": "TCP"},
                 {"name": _HTTP, "containerPort": names.DASHBOARD_PORT, "protocol": "TCP"},
             ],
-            "readinessProbe": {**_health(), "periodSeconds": 2, "timeoutSeconds": 5},
+            "readinessProbe": {**_health(), "periodSeconds": 1, "timeoutSeconds": 5},
             # One that hangs would keep the search waiting for ever; the driver survives a new one.
             "livenessProbe": {
                 **_health(),
@@ -119,6 +119,7 @@ def _worker(search: Search) -> Container:
             *("--worker-port", str(names.WORKER_PORT), "--nanny-port", str(names.NANNY_PORT)),
             *("--dashboard-address", f":{names.WORKER_DASHBOARD_PORT}"),
             *("--death-timeout", str(DEATH_SECONDS)),
+            *("--preload", "hyn_k8s.search.preload"),
         ],
         attachment=attachment,
         resources=_WORKER_RESOURCES,

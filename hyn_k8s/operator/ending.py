@@ -64,13 +64,24 @@ def ending_of(seen: Observation) -> Ending | None:
 
 
 def has_ended_driver(seen: Observation) -> bool:
-    """Whether the driver's Job is over, so that no driver comes any more."""
+    """Whether the driver's Job is over, or about to be, so that no driver comes any more."""
     driver = seen.own(seen.driver)
-    return is_true(driver, "Complete") or is_true(driver, "Failed")
+    return driver is not None and (_has_succeeded(seen, driver) or is_true(driver, "Failed"))
+
+
+def _has_succeeded(seen: Observation, driver: Manifest) -> bool:
+    """Whether the script has ended well: the container says so a second or two before the Job.
+
+    Of one that has failed only the Job knows whether there will be another.
+    """
+    if is_true(driver, "Complete"):
+        return True
+    outcome = seen.last_outcome
+    return outcome is not None and outcome.exit_code == DriverExit.OK
 
 
 def ending_by_outcome(seen: Observation) -> Ending | None:
-    """The driver's Job is over, and what came of it is known, or will never be."""
+    """No driver comes any more, and what came of it is known, or will never be."""
     driver = seen.own(seen.driver)
     if driver is None or not has_ended_driver(seen):
         return None
@@ -80,7 +91,7 @@ def ending_by_outcome(seen: Observation) -> Ending | None:
             return None  # a report's Job reads it from the storage
         reports = [each for pod in seen.pods_of(REPORT) if (each := outcome_of(pod)) is not None]
         outcome = reports[-1] if reports else None
-    if is_true(driver, "Complete"):
+    if _has_succeeded(seen, driver):
         message = "the script has ended well"
         if outcome is None:
             message += "; what it came to could not be read, look into the results"
@@ -94,7 +105,8 @@ def final_outcome(seen: Observation) -> Outcome | None:
     Pods of earlier drivers stay, too, and what they left is not the end of it.
     """
     found = [each for pod in seen.pods_of(DRIVER) if (each := outcome_of(pod)) is not None]
-    if is_true(seen.own(seen.driver), "Complete"):
+    driver = seen.own(seen.driver)
+    if driver is not None and _has_succeeded(seen, driver):
         found = [each for each in found if each.exit_code == DriverExit.OK]
     return found[-1] if found else None
 

@@ -155,7 +155,7 @@ SCHEDULER: dict[str, Any] = {
     ],
     "readinessProbe": {
         "httpGet": {"path": "/health", "port": "http-dashboard"},
-        "periodSeconds": 2,
+        "periodSeconds": 1,
         "timeoutSeconds": 5,
     },
     "livenessProbe": {
@@ -174,6 +174,7 @@ WORKER: dict[str, Any] = {
         *("dask", "worker", "--name", "$(DASK_WORKER_NAME)", "--nworkers", "1"),
         *("--nthreads", "1", "--local-directory", "/tmp", "--worker-port", "9000"),
         *("--nanny-port", "9001", "--dashboard-address", ":8788", "--death-timeout", "120"),
+        *("--preload", "hyn_k8s.search.preload"),
     ],
     "env": [
         {"name": "HYN_SEARCH_BACKEND", "value": "dask"},

@@ -32,8 +32,14 @@ def test_it_goes_on_while_the_driver_runs() -> None:
     assert ending(pod("driver"), driver=job()) is None
 
 
-def test_it_goes_on_until_the_job_itself_is_over() -> None:
-    assert ending(ended_pod(outcome(0)), driver=job()) is None
+def test_the_driver_that_ended_well_need_not_wait_for_its_job_to_be_complete() -> None:
+    found = ending(ended_pod(outcome(0)), driver=job())
+    assert found is not None
+    assert (found.type, found.outcome) == (ConditionType.COMPLETE, outcome(0))
+
+
+def test_after_one_that_failed_only_the_job_knows_whether_there_is_another() -> None:
+    assert ending(ended_pod(outcome(65, Cause.SCRIPT)), driver=job()) is None
 
 
 def test_it_is_complete_with_what_the_driver_left() -> None:
@@ -180,7 +186,7 @@ class TestActiveDeadline:
         "[1]",
         '{"version": 1, "exit_code": 0, "standing": []}',
         '{"version": 1}',
-        '{"version": 1, "exit_code": 0, "best": 1}',
+        '{"version": 1, "exit_code": 65, "best": 1}',
     ],
 )
 def test_whatever_a_pod_leaves_is_read_without_an_error(message: str) -> None:
