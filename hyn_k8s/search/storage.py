@@ -31,13 +31,14 @@ REMEDIES = {
     errno.EPERM: "this user may not write there; change its owner or choose another",
     errno.ESTALE: "its mount has gone stale; mount it again",
     errno.EIO: "it failed to read or write; see the system's log",
+    errno.ENOENT: "no directory can be made there; choose another",
     errno.ENOTDIR: "a part of the path is a file; choose a directory",
     errno.ENOTCONN: "its mount is not connected; mount it again",
 }
 """What a failing file system means for a user, by errno."""
 
 
-_LASTING = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+_LASTING = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
 """What nobody but the user mends; anything else may pass: space is freed, a mount comes back."""
 
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -158,13 +159,22 @@ class FileStorage(Storage):
 
     def make_directory(self, path: str) -> None:
         with self._explained():
-            os.makedirs(self.rooted(path), exist_ok=True)
+            self._make(self.rooted(path))
+
+    def _make(self, directory: str) -> None:
+        try:
+            os.makedirs(directory, exist_ok=True)
+        except FileNotFoundError as error:
+            if os.path.isdir(self.settings.root):
+                raise  # somebody takes away what is made
+            self._recognize()
+            raise file_error(self.url, error) from error
 
     @contextlib.contextmanager
     def _written_aside(self, path: str, data: bytes) -> Iterator[str]:
         """Bytes on disk beside their final name; the temporary name is gone afterwards."""
         directory, name = os.path.split(self.rooted(path))
-        os.makedirs(directory, exist_ok=True)
+        self._make(directory)
         aside = os.path.join(directory, f".{name}.{uuid.uuid4().hex}")
         try:
             with open(aside, "xb") as file:

@@ -211,6 +211,18 @@ class TestUnusableFileStorage:
         with pytest.raises(StorageError, match="Not a directory: a part of the path is a file"):
             storage.prove("token")
 
+    def test_a_root_that_cannot_be_made(self) -> None:
+        storage = open_storage(Settings.from_env({"HYN_STORAGE_ROOT": "/proc/x"}, "/").storage)
+        said = "storage /proc/x: No such file or directory: no directory can be made there"
+        for operation in (
+            lambda: storage.write("run/a", b""),
+            lambda: storage.create("run/a", b""),
+            lambda: storage.make_directory("run"),
+        ):
+            with pytest.raises(StorageError, match=said) as caught:
+                operation()
+            assert not caught.value.retry
+
 
 class TestUnusableS3:
     def test_wrong_secret_key(self, s3: S3Server) -> None:
