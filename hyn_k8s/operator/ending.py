@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
-from hyn_k8s.api.search_job import ConditionStatus
+from hyn_k8s.api.status import ConditionStatus
 from hyn_k8s.contract import DriverExit
 from hyn_k8s.documents import Cause, Outcome
 from hyn_k8s.names import DRIVER, REPORT

@@ -13,7 +13,8 @@ from typing import Any
 from hyn_k8s import names
 from hyn_k8s.api.conditions import ConditionType
 from hyn_k8s.api.schema import Manifest
-from hyn_k8s.api.search_job import Condition, ConditionStatus, SearchJob, SearchJobStatus
+from hyn_k8s.api.search_job import SearchJob
+from hyn_k8s.api.status import Condition, ConditionStatus, SearchJobStatus
 from hyn_k8s.api.storage import Storage
 from hyn_k8s.documents import Outcome, Progress
 from hyn_k8s.names import DRIVER, ROLE_LABEL, UID_LABEL

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
-from hyn_k8s.api.search_job import SearchJobStatus
+from hyn_k8s.api.status import SearchJobStatus
 from hyn_k8s.names import DRIVER
 from hyn_k8s.objects import (
     Search,

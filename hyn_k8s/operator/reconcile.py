@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from hyn_k8s.api.conditions import ConditionType, Reason
-from hyn_k8s.api.search_job import ConditionStatus, SearchJobStatus
+from hyn_k8s.api.status import ConditionStatus, SearchJobStatus
 from hyn_k8s.errors import ClusterError, SpecError
 from hyn_k8s.kube import SEARCH_JOB, Kube, Ref
 from hyn_k8s.operator.actions import Action, Apply, Delete, Patch

@@ -12,7 +12,7 @@ from typing import Any
 
 from hyn_k8s import names
 from hyn_k8s.api.conditions import ConditionType
-from hyn_k8s.api.search_job import (
+from hyn_k8s.api.status import (
     BestTrial,
     Condition,
     ConditionStatus,

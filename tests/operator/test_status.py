@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hyn_k8s.api.conditions import ConditionType, Reason
-from hyn_k8s.api.search_job import ConditionStatus, Phase, SearchJobStatus
+from hyn_k8s.api.status import ConditionStatus, Phase, SearchJobStatus
 from hyn_k8s.documents import BestTrial, Standing, TrialCounts
 from hyn_k8s.operator.conditions import FALSE, TRUE, Verdict
 from hyn_k8s.operator.status import following_status, news, phase_of
