@@ -214,11 +214,12 @@ class TestUnusableFileStorage:
     def test_a_root_that_cannot_be_made(self) -> None:
         storage = open_storage(Settings.from_env({"HYN_STORAGE_ROOT": "/proc/x"}, "/").storage)
         said = "storage /proc/x: No such file or directory: no directory can be made there"
-        for operation in (
+        operations: list[Callable[[], None]] = [
             lambda: storage.write("run/a", b""),
             lambda: storage.create("run/a", b""),
             lambda: storage.make_directory("run"),
-        ):
+        ]
+        for operation in operations:
             with pytest.raises(StorageError, match=said) as caught:
                 operation()
             assert not caught.value.retry
