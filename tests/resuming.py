@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hyn_k8s.contract import RunPaths, SearchPaths
+from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search.activation import activate
 from hyn_k8s.search.events import Event, Place, Segment, encode
 from hyn_k8s.search.execution import Execution, InlineExecution

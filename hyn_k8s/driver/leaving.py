@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 import threading
 
-from hyn_k8s.contract import RunPaths
 from hyn_k8s.documents import Outcome
 from hyn_k8s.errors import StorageError
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.patience import while_starting
 from hyn_k8s.search.settings import StorageSettings

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from hyn_k8s.contract import RunPaths
 from hyn_k8s.documents import BestTrial, Standing, TrialCounts, finite
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.progress import Best, Progress
 from hyn_k8s.search.results import plain
 

@@ -10,8 +10,8 @@ import dataclasses
 import time
 from collections.abc import Sequence
 
-from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import SearchError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.outcome import SUCCEEDED
 from hyn_k8s.search.progress import Progress

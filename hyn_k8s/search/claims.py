@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import stamina
 
-from hyn_k8s.contract import RunPaths
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.storage import Storage
 
 HALF_WRITTEN_SECONDS = 30.0

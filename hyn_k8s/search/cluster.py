@@ -21,8 +21,8 @@ import distributed
 from distributed import Client, Future
 
 from hyn_k8s import contract
-from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError, SchedulerError, WorkerError
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import site
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.settings import Settings

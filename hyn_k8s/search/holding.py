@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import claims, lease, runs
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease

@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import HynError, StorageError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search.events import Event, Place, Segment, Told, adjacent, encode, join
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.past import Past

@@ -19,8 +19,8 @@ from typing import Any
 
 import stamina
 
-from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import ScriptError, StorageError, WorkerError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import shipping
 from hyn_k8s.search.site import Site
 from hyn_k8s.search.storage import Storage

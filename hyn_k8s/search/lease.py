@@ -21,8 +21,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError, RunTakenError, StorageError
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.claims import (
     Claim,
     is_free,

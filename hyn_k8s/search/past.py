@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import StorageError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search.events import Event, Place, Segment, chain, decode, files_to_read
 from hyn_k8s.search.storage import Storage
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hyn_k8s.contract import SEED, SearchPaths
+from hyn_k8s.contract import SEED
 from hyn_k8s.errors import SettingsError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import hyper_models, shipping
 from hyn_k8s.search.attempts import Allowance
 from hyn_k8s.search.dask_execution import DaskExecution

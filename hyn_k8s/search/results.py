@@ -17,8 +17,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import RunError
+from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search.compat.history import pareto_front
 from hyn_k8s.search.outcome import SUCCEEDED, Failure
 from hyn_k8s.search.progress import Progress

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import RunError
+from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import identity, lease
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.results import FORMAT_VERSION, latest_searches, read_manifest

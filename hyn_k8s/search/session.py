@@ -17,8 +17,8 @@ import threading
 import uuid
 from typing import Any
 
-from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import HynError, SchedulerError, SearchError
+from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import binding, compat, shipping, site
 from hyn_k8s.search.cluster import Cluster, live_client
 from hyn_k8s.search.holding import RunHold

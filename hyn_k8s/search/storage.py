@@ -1,7 +1,7 @@
 """The shared storage: read, write, create, list, delete. Here on a directory; ``s3`` has buckets.
 
 Everything a run leaves behind goes through one of the two classes, under paths relative to
-the storage root (``contract.RunPaths`` names them all). A write is all or nothing: a reader sees
+the storage root (``paths.RunPaths`` names them all). A write is all or nothing: a reader sees
 the old bytes, the new bytes or no file, never a part. ``create`` writes only where nothing is,
 which is how a run's name is claimed. Nothing is cached, because other processes write too: s3fs
 would otherwise answer from a listing that is minutes old.

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import HynError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import site
 from hyn_k8s.search.outcome import (
     FAILED,

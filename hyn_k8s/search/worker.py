@@ -25,8 +25,8 @@ import stamina
 from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError, WorkerError
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import compat, site
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.patience import while_starting

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from hyn_k8s.cli import main
 from hyn_k8s.cli.results import parameters_text
-from hyn_k8s.contract import RunPaths
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import Recorder, Row, SearchFacts
 from hyn_k8s.search.settings import StorageSettings

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import RunError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search.events import (
     FORMAT_VERSION,
     Asked,

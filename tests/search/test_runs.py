@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from hyn_k8s.contract import RunPaths, SearchPaths
 from hyn_k8s.errors import RunError
+from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import identity, runs
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease
