@@ -84,18 +84,23 @@ def scaling(seen: Observation, cluster: Manifest) -> list[Action]:
 
 
 def _leaving(seen: Observation, there: list[Manifest]) -> list[Manifest]:
-    """The workers that may go: those that never came, then those that have nothing to do."""
+    """The workers that may go: those that never came or are down, then those that have nothing to
+    do."""
     idle = seen.progress.idle_workers if seen.progress else ()
-    running = {
-        _deployment_name(pod)
-        for pod in seen.pods_of(WORKER)
-        if (pod.get("status") or {}).get("phase") == "Running"
-    }
+    alive = {_deployment_name(pod) for pod in seen.pods_of(WORKER) if _is_alive(pod)}
     absent = [
-        each for each in there if not available(each) and each["metadata"]["name"] not in running
+        each for each in there if not available(each) and each["metadata"]["name"] not in alive
     ]
     resting = [each for each in there if each["metadata"]["name"] in idle and each not in absent]
     return absent + resting
+
+
+def _is_alive(pod: Manifest) -> bool:
+    """Whether a worker's process may live; between two of its lives it has no trial."""
+    status = pod.get("status") or {}
+    own = [each for each in status.get("containerStatuses") or [] if each["name"] == WORKER]
+    is_down = any("running" not in (each.get("state") or {}) for each in own)
+    return status.get("phase") == "Running" and not is_down
 
 
 def _deployment_name(pod: Manifest) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from hyn_k8s.documents import Stage
 from hyn_k8s.operator.actions import Delete, Patch
 from hyn_k8s.operator.workers import (
@@ -92,6 +94,29 @@ class TestShrinking:
 
     def test_nobody_goes_while_a_change_settles(self) -> None:
         assert scaled(wanted=1, idle=(0, 1, 2), absent=(2,), changed=5) == ([], None)
+
+
+LIVES: list[tuple[dict[str, Any], bool]] = [
+    ({"state": {"waiting": {"reason": "CrashLoopBackOff"}}}, True),
+    ({"state": {"terminated": {"exitCode": 137}}}, True),
+    ({"state": {"running": {}}}, False),
+    ({"name": "mesh", "state": {"terminated": {"exitCode": 0}}}, False),
+]
+
+
+@pytest.mark.parametrize(("container", "goes"), LIVES)
+def test_one_whose_process_has_ended_has_no_trial_and_may_go(
+    container: dict[str, Any], goes: bool
+) -> None:
+    found = seen(
+        deployments=(scheduler(), worker(0), worker(1, 0)),
+        pods=(worker_pod(0), worker_pod(1, container=container)),
+        progress=progress(wanted=1),
+    )
+    deleted = [
+        action.ref.name for action in scaling(found, cluster(2)) if isinstance(action, Delete)
+    ]
+    assert deleted == ([*ids(1)] if goes else [])
 
 
 class TestHealing:
