@@ -119,13 +119,17 @@ class Observation:
     def holds_nothing(self) -> bool:
         """Whether the search has no pods, and nothing that would make any."""
         makers = (self.cluster, self.driver, self.report)
-        pods = [pod for pod in self.pods if has_labels(pod, {UID_LABEL: self.uid})]
-        return not pods and not any(each is not None and self.owns(each) for each in makers)
+        made = any(each is not None and self.owns(each) for each in makers)
+        return not self.own_pods and not made
+
+    @property
+    def own_pods(self) -> list[Manifest]:
+        """The search's pods of all roles."""
+        return [pod for pod in self.pods if has_labels(pod, {UID_LABEL: self.uid})]
 
     def pods_of(self, role: str) -> list[Manifest]:
         """The search's pods of a role, the latest one last."""
-        labels = {ROLE_LABEL: role, UID_LABEL: self.uid}
-        found = [pod for pod in self.pods if has_labels(pod, labels)]
+        found = [pod for pod in self.own_pods if has_labels(pod, {ROLE_LABEL: role})]
         return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     @property

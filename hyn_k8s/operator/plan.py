@@ -48,7 +48,7 @@ WAITING_SECONDS = 2.0
 """How often one that starts, or whose pods are on their way out, is looked at."""
 
 STUCK_SECONDS = 60.0
-"""How long after its time a driver's pod may be ending: its node is gone then, and so is it."""
+"""How long after its time a pod may be ending: its node is gone then, and so is it."""
 
 _GONE = (ConditionType.CLUSTER_READY, ConditionType.DRIVER_RUNNING)
 
@@ -97,7 +97,7 @@ def _go_on(seen: Observation, search: Search) -> Plan:
     cluster = seen.own(seen.cluster)
     if cluster is not None:
         actions += scaling(seen, cluster)
-    actions += _stuck_drivers(seen)
+    actions += _stuck_pods(seen)
     progress = seen.progress
     status = following_status(
         seen,
@@ -171,10 +171,11 @@ def _resumed(seen: Observation) -> list[Verdict]:
     return [Verdict(ConditionType.SUSPENDED, FALSE, Reason.RESUMED, "it goes on where it was")]
 
 
-def _stuck_drivers(seen: Observation) -> list[Action]:
-    """Driver pods whose node does not answer: no other driver starts before they are gone."""
+def _stuck_pods(seen: Observation) -> list[Action]:
+    """Pods whose node does not answer: no other driver starts, and no search rests, before they
+    are gone."""
     stuck: list[Action] = []
-    for pod in seen.pods_of(DRIVER):
+    for pod in seen.own_pods:
         until = pod["metadata"].get("deletionTimestamp")
         if until and (seen.at - moment(until)).total_seconds() > STUCK_SECONDS:
             stuck.append(deletion(pod, at_once=True))
@@ -208,7 +209,7 @@ def _end(seen: Observation, ending: Ending) -> Plan:
 
 def _after_the_end(seen: Observation) -> Plan:
     """Keep nothing that costs anything, only the driver's log; in time not even the SearchJob."""
-    actions = _freeing(seen)
+    actions = [*_freeing(seen), *_stuck_pods(seen)]
     status = following_status(seen, [])
     ttl, ended = seen.search_job.spec.ttl_seconds_after_finished, seen.status.completion_time
     left = None
@@ -233,7 +234,7 @@ def _rest(seen: Observation) -> Plan:
     actions: list[Action] = [deletion(each) for each in (driver, seen.own(seen.report)) if each]
     if cluster is not None and driver is None and not seen.pods_of(DRIVER):
         actions.append(deletion(cluster))
-    actions += _stuck_drivers(seen)
+    actions += _stuck_pods(seen)
     is_free = seen.holds_nothing
     message = "it has no pods, and goes on when spec.suspend is false"
     verdicts = [Verdict(type_, FALSE, Reason.SUSPENDED, message) for type_ in _GONE]

@@ -27,11 +27,8 @@ from hyn_k8s.kube import (
 from hyn_k8s.operator.observation import is_ending, is_true
 from hyn_k8s.operator.reconcile import reconcile
 from hyn_k8s.operator.settings import OperatorSettings
-from tests.operator.fake_kube import Clock, FakeKube
+from tests.operator.fake_kube import PROCESS, Clock, FakeKube
 from tests.operator.objects import NAME, NAMESPACE, SETTINGS, search_job
-
-PROCESS = "kubelet/process"
-"""A finalizer of pods here: while it is on, the pod's process lives."""
 
 
 class Life:

@@ -380,14 +380,40 @@ class TestDeadlines:
         life.look()
         assert SEARCH_JOB.ref(NAMESPACE, NAME) not in life.kube.objects
 
-    def test_a_driver_on_a_dead_node_is_let_go(self, running: Life) -> None:
+
+class TestADeadNode:
+    """Its pods are told to go, and nobody says that they have gone."""
+
+    @pytest.fixture
+    def running(self, running: Life) -> Life:
         running.pods_may_go = False
-        pod = Ref.to(running.driver_pod())
+        return running
+
+    @pytest.mark.parametrize("role", ["driver", "scheduler", "worker"])
+    def test_a_pod_on_it_is_let_go_after_its_time(self, running: Life, role: str) -> None:
+        pod = Ref.to(running.driver_pod(role))
         running.kube.let_go(pod)
-        running.clock.pass_by(STUCK_SECONDS + 1)
-        running.kube.calls.clear()
+        running.clock.pass_by(STUCK_SECONDS - 1)
         running.look()
-        assert ("delete", str(pod)) in running.kube.writes
+        assert pod in running.kube.objects
+        running.clock.pass_by(2)
+        running.look()
+        assert pod not in running.kube.objects
+
+    def test_it_keeps_no_search_from_being_suspended(self, running: Life) -> None:
+        running.apply(suspend=True)
+        for _ in range(3):
+            running.go_on(seconds=STUCK_SECONDS + 1)
+        assert running.there() == {"ConfigMap s-run"}
+        assert running.conditions()["Suspended"] == "True Suspended"
+
+    def test_nothing_is_left_on_it_after_the_end(self, running: Life) -> None:
+        running.driver_ends(outcome(0), job="Complete")
+        running.go_on(seconds=STUCK_SECONDS + 1)
+        running.go_on()
+        left = {each.split()[0] for each in running.there()}
+        assert left == {"ConfigMap", "Job", "Pod"}
+        assert len(running.kube.of_kind(POD)) == 1  # the driver's, with its log
 
 
 class TestRetries:
