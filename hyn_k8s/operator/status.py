@@ -7,7 +7,7 @@ when a pod goes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hyn_k8s import names
@@ -36,7 +36,7 @@ _HYPERPARAMETERS_BYTES = 8192
 
 def following_status(
     seen: Observation,
-    verdicts: Iterable[Verdict],
+    verdicts: Sequence[Verdict],
     standing: Standing | None = None,
     eta_seconds: float | None = None,
     **changes: Any,
@@ -51,10 +51,11 @@ def following_status(
         for each in conditions.values()
     ]
     known = _known(standing) if standing is not None else {}
+    is_busy = standing is None and any(_is_of_running_driver(each) for each in verdicts)
     fields = {
         "observed_generation": seen.generation,
         "conditions": sorted(refreshed, key=_order),
-        "eta": _duration(eta_seconds),
+        "eta": before.eta if is_busy else _duration(eta_seconds),
         "cluster_name": names.cluster_name(seen.name),
         "driver_name": names.driver_name(seen.name),
         **known,
@@ -62,6 +63,11 @@ def following_status(
     }
     status = before.model_copy(update=fields)
     return status.model_copy(update={"phase": phase_of(status)})
+
+
+def _is_of_running_driver(verdict: Verdict) -> bool:
+    """Without a standing it is too busy to answer, and its last ETA is better than none."""
+    return (verdict.type, verdict.status) == (ConditionType.DRIVER_RUNNING, ConditionStatus.TRUE)
 
 
 def phase_of(status: SearchJobStatus) -> Phase:

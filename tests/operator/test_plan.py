@@ -416,6 +416,19 @@ class TestADeadNode:
         assert len(running.kube.of_kind(POD)) == 1  # the driver's, with its log
 
 
+def test_a_driver_that_is_too_busy_to_answer_leaves_the_status_as_it_is(running: Life) -> None:
+    running.driver_says(progress(eta_seconds=95))
+    running.go_on()
+    before = running.status()
+    assert before["eta"] == "1m30s"
+    running.kube.progress.clear()
+    running.go_on()
+    after = running.status()
+    told = after.pop("conditions"), before.pop("conditions")
+    assert after == before
+    assert [each["status"] for each in told[0]] == [each["status"] for each in told[1]]
+
+
 class TestRetries:
     def test_a_driver_that_ended_before_its_time_is_followed_by_another(
         self, running: Life

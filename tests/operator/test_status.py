@@ -18,6 +18,9 @@ from tests.operator.objects import ago, condition, seen, standing
 READY = Verdict(ConditionType.CLUSTER_READY, TRUE, Reason.READY, "3 of 3")
 QUOTA = Verdict(ConditionType.CLUSTER_READY, FALSE, Reason.QUOTA, "exceeded quota")
 
+RUNNING = Verdict(ConditionType.DRIVER_RUNNING, TRUE, Reason.RUNNING, "it runs")
+STARTING = Verdict(ConditionType.DRIVER_RUNNING, FALSE, Reason.STARTING, "it starts")
+
 
 def of(*conditions: Any, **fields: Any) -> SearchJobStatus:
     return seen({"conditions": list(conditions), **fields}).status
@@ -97,6 +100,13 @@ class TestCounts:
         before = following_status(seen(), [], standing()).to_manifest()
         after = following_status(seen(before), []).to_manifest()
         assert after == before
+
+    def test_of_a_driver_that_is_too_busy_to_answer_the_last_eta_stays(self) -> None:
+        before = following_status(seen(), [RUNNING], standing(), eta_seconds=95).to_manifest()
+        assert following_status(seen(before), [RUNNING]).eta == "1m30s"
+        assert following_status(seen(before), [RUNNING], standing()).eta is None
+        assert following_status(seen(before), [STARTING]).eta is None
+        assert following_status(seen(before), []).eta is None
 
     def test_a_driver_that_has_begun_no_search_takes_nothing_away(self) -> None:
         before = following_status(seen(), [], standing()).to_manifest()
