@@ -20,6 +20,9 @@ UID_LABEL = "hyn-k8s.dev/search-uid"
 ROLE_LABEL = "hyn-k8s.dev/role"
 """What a pod is to its search: driver, scheduler, worker, report."""
 
+STORAGE_ANNOTATION = "hyn-k8s.dev/storage"
+"""On a search's ConfigMap: the storage that it has begun with, a spec.storage as JSON."""
+
 DRIVER = "driver"
 SCHEDULER = "scheduler"
 WORKER = "worker"

@@ -7,6 +7,7 @@ it: trials pass through it as bytes, which it never looks into.
 
 from __future__ import annotations
 
+import json
 import posixpath
 
 from hyn_k8s import names
@@ -32,7 +33,11 @@ def script_path(search: Search) -> str:
 
 
 def config_map(search: Search) -> Manifest:
-    """The ConfigMap with the driver's RunConfig, and the script if the SearchJob has it in it."""
+    """The ConfigMap with the driver's RunConfig, and the script if the SearchJob has it in it.
+
+    It stays while the search is suspended, so it also has the storage that the search is kept on:
+    the operator's default may be another one when it goes on.
+    """
     config = RunConfig(
         script=script_path(search),
         arguments=tuple(search.spec.args or ()),
@@ -41,10 +46,12 @@ def config_map(search: Search) -> Manifest:
     data = {posixpath.basename(PodPaths.RUN_CONFIG): config.to_json()}
     if search.spec.script.inline is not None:
         data[posixpath.basename(PodPaths.INLINE_SCRIPT)] = search.spec.script.inline
+    storage = json.dumps(search.storage.to_manifest(), sort_keys=True)
+    annotations = {names.STORAGE_ANNOTATION: storage}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": search.metadata(names.config_name(search.name)),
+        "metadata": search.metadata(names.config_name(search.name)) | {"annotations": annotations},
         "data": data,
     }
 

@@ -30,7 +30,7 @@ class Observation:
     """The SearchJob as Kubernetes has it."""
     search_job: SearchJob
     storage: Storage | None
-    """The storage that it names, or the operator's default."""
+    """The storage that it names, else the one that it has begun with, else the default."""
     cluster: Manifest | None = None
     """Whatever DaskCluster has the name of the search's; so with the next ones."""
     driver: Manifest | None = None

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from hyn_k8s import names
-from hyn_k8s.api.schema import Manifest, problem_text
+from hyn_k8s.api.schema import Manifest, first_problem, problem_text
 from hyn_k8s.api.search_job import SearchJob
+from hyn_k8s.api.storage import Storage
 from hyn_k8s.documents import Progress
 from hyn_k8s.errors import ClusterError, SpecError
 from hyn_k8s.kube import (
@@ -41,7 +42,7 @@ def read_observation(
 
     Raises:
         ClusterError: the API server refused to tell, or did not answer.
-        SpecError: the SearchJob cannot be read.
+        SpecError: the SearchJob cannot be read, or what is recorded of its storage.
     """
     manifest = kube.get(SEARCH_JOB.ref(namespace, name))
     if manifest is None:
@@ -52,7 +53,7 @@ def read_observation(
         at=at,
         manifest=manifest,
         search_job=search_job,
-        storage=search_job.spec.storage or settings.storage,
+        storage=search_job.spec.storage,
         cluster=kube.get(DASK_CLUSTER.ref(namespace, names.cluster_name(name))),
         driver=kube.get(JOB.ref(namespace, names.driver_name(name))),
         report=kube.get(JOB.ref(namespace, names.report_name(name))),
@@ -60,7 +61,23 @@ def read_observation(
         deployments=tuple(kube.list(DEPLOYMENT, namespace, labels)),
         pods=tuple(kube.list(POD, namespace, labels)),
     )
-    return _with_more(kube, seen)
+    storage = seen.storage or _recorded_storage(seen) or settings.storage
+    return _with_more(kube, replace(seen, storage=storage))
+
+
+def _recorded_storage(seen: Observation) -> Storage | None:
+    """The storage that the search has begun with, None before that; the operator's default may
+    have been another one then."""
+    config = seen.own(seen.config)
+    if config is None:
+        return None
+    text = (config["metadata"].get("annotations") or {}).get(names.STORAGE_ANNOTATION)
+    try:
+        return None if text is None else Storage.model_validate_json(text, extra="ignore")
+    except ValidationError as error:
+        # The default in its stead might be a place where nothing of the search is.
+        where = f"annotation {names.STORAGE_ANNOTATION} of configmap {config['metadata']['name']}"
+        raise SpecError(_full_name(seen.manifest), f"{where}: {first_problem(error)}") from None
 
 
 def _with_more(kube: Kube, seen: Observation) -> Observation:
@@ -127,8 +144,11 @@ def parsed(manifest: Manifest) -> SearchJob:
     of_spec = [each for each in problems if each["loc"][:1] != ("status",)]
     if not of_spec:
         return SearchJob.model_validate(_without(manifest, problems), extra="ignore")
-    name = f"searchjob/{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
-    raise SpecError(name, problem_text(of_spec[0]))
+    raise SpecError(_full_name(manifest), problem_text(of_spec[0]))
+
+
+def _full_name(manifest: Manifest) -> str:
+    return f"searchjob/{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
 
 
 def _without(manifest: Manifest, problems: list[ErrorDetails]) -> Manifest:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from hyn_k8s.api.storage import Storage
 from hyn_k8s.documents import RunConfig
 from hyn_k8s.objects import config_map
 from hyn_k8s.objects.attachments import Attachment
 from hyn_k8s.objects.scripts import config, script_path, scripts
-from tests.objects.searches import FULL, LABELS, OWNERS, SCRIPT, search
+from tests.objects.searches import FULL, LABELS, OWNERS, S3, SCRIPT, search
+
+FILE_DEFAULTS = {"claimName": "shared", "mountPath": "/opt/share", "root": "hypernets"}
 
 
 def test_an_inline_script_is_beside_its_config() -> None:
@@ -25,11 +30,18 @@ def test_an_inline_script_is_beside_its_config() -> None:
             "name": "iris-run",
             "namespace": "team",
             "labels": LABELS,
+            "annotations": {"hyn-k8s.dev/storage": json.dumps({"file": FILE_DEFAULTS})},
             "ownerReferences": OWNERS,
         },
         "data": {"search.py": SCRIPT},
     }
     assert scripts(given) == Attachment()
+
+
+def test_the_storage_is_recorded_with_the_names_of_its_secrets() -> None:
+    recorded = config_map(search(S3))["metadata"]["annotations"]["hyn-k8s.dev/storage"]
+    assert Storage.model_validate_json(recorded) == search(S3).storage
+    assert json.loads(recorded)["s3"]["secretName"] == "keys"
 
 
 def test_a_script_in_a_config_map_comes_with_all_that_is_beside_it() -> None:
