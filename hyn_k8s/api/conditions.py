@@ -65,6 +65,9 @@ class Reason(enum.StrEnum):
     """A container was killed because it took more memory than its limit."""
     DASK_CONTROLLER_SILENT = "DaskControllerSilent"
     """ClusterReady=False: nothing has become of the DaskCluster; dask's controller is down."""
+    KIND_MISSING = "KindMissing"
+    """ClusterReady=False: there is no kind DaskCluster; dask's CustomResourceDefinitions have to be
+    installed."""
     NAME_TAKEN = "NameTaken"
     """An object of a name that the search needs is there and is not the search's."""
     REFUSED = "Refused"

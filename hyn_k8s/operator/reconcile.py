@@ -1,9 +1,10 @@
 """One look at a search: see what there is, decide, do it, write the status if it is another one.
 
 Doing it again changes nothing, so it may be begun at any moment and after any event, and after a
-crash in its middle. What the API server refuses for good is told on the SearchJob. Everything else
-that goes wrong is raised, for the queue to try again; the status is written before, since deadlines
-are counted by it.
+crash in its middle. What goes wrong is raised, for the queue to try again, each time later; what
+is refused for good may be mended, too. It is told on the SearchJob, and the status is written
+before anything is raised, since deadlines are counted by it. So one is met late, but by no more
+than it is long, and than the queue's longest pause.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ import logging
 from collections.abc import Callable, Sequence
 
 from hyn_k8s.api.conditions import ConditionType, Reason
-from hyn_k8s.api.status import ConditionStatus, SearchJobStatus
+from hyn_k8s.api.schema import Manifest
+from hyn_k8s.api.status import ConditionStatus, Phase, SearchJobStatus
 from hyn_k8s.errors import ClusterError, SpecError
 from hyn_k8s.kube import SEARCH_JOB, Kube, Ref
-from hyn_k8s.operator.actions import Action, Apply, Delete, Patch
+from hyn_k8s.operator.actions import Action, Apply, Delete, Patch, Told
 from hyn_k8s.operator.conditions import Verdict
 from hyn_k8s.operator.observation import Observation, written
 from hyn_k8s.operator.observing import read_observation
 from hyn_k8s.operator.plan import plan
 from hyn_k8s.operator.settings import OperatorSettings
 from hyn_k8s.operator.status import news
-from hyn_k8s.operator.waiting import refusal_reason
+from hyn_k8s.operator.waiting import Waiting, lasting_refusal, refusal_reason
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +43,19 @@ def reconcile(
     """Look at a search once; after how many seconds to look again, None if events are enough.
 
     Raises:
-        ClusterError: the API server did not do something that it may do another time.
+        ClusterError: the API server did not do something, or did not tell what there is.
     """
     at = now()
     try:
         seen = read_observation(kube, settings, namespace, name, at)
     except SpecError as error:
-        _tell_of_spec(kube, SEARCH_JOB.ref(namespace, name), error, at)
+        _tell(kube, SEARCH_JOB.ref(namespace, name), Waiting(Reason.REFUSED, str(error)), at)
         return None
+    except ClusterError as error:
+        refusal = lasting_refusal(error)
+        if refusal is not None:
+            _tell(kube, SEARCH_JOB.ref(namespace, name), refusal, at)
+        raise
     if seen is None:
         return None
     planned = plan(seen, settings)
@@ -57,7 +64,7 @@ def reconcile(
     if status is not None:
         status = _with_error(seen, status, failed)
         _write(kube, seen, status)
-    if failed is not None and failed.retry:
+    if failed is not None:
         raise failed
     return planned.again_in
 
@@ -121,32 +128,49 @@ def _write(kube: Kube, seen: Observation, status: SearchJobStatus) -> None:
         return
     kube.replace_status(Ref.to(seen.manifest), status.to_manifest(), seen.uid)
     for told in news(seen.status, status):
-        try:
-            kube.post_event(seen.manifest, told.type, told.reason, told.message)
-        except ClusterError as error:  # it is on the status, where it counts
-            logger.warning("%s", error)
+        _post(kube, seen.manifest, told)
 
 
-def _tell_of_spec(kube: Kube, ref: Ref, error: SpecError, at: datetime.datetime) -> None:
-    """Say of a SearchJob which this operator cannot read that it cannot; once."""
+def _post(kube: Kube, about: Manifest, told: Told) -> None:
+    try:
+        kube.post_event(about, told.type, told.reason, told.message)
+    except ClusterError as error:  # it is on the status, where it counts
+        logger.warning("%s", error)
+
+
+def _tell(kube: Kube, ref: Ref, waiting: Waiting, at: datetime.datetime) -> None:
+    """Say of a SearchJob why the operator cannot look at it; once, and not of one that is over.
+
+    Its status is taken as it is, since it may not be readable.
+    """
     manifest = kube.get(ref)
-    if manifest is None:
+    if manifest is None or _is_over(manifest):
         return
     status = dict(manifest.get("status") or {})
     conditions = [*(status.get("conditions") or [])]
     told = {
         "type": str(ConditionType.CLUSTER_READY),
         "status": str(ConditionStatus.FALSE),
-        "reason": str(Reason.REFUSED),
-        "message": str(error),
+        "reason": str(waiting.reason),
+        "message": waiting.message,
         "lastTransitionTime": written(at),
         "observedGeneration": manifest["metadata"].get("generation", 1),
     }
     before: dict[str, object] = next(
         (each for each in conditions if each.get("type") == told["type"]), {}
     )
-    if before | {"lastTransitionTime": told["lastTransitionTime"]} == told:
+    if before.get("status") == told["status"]:
+        told["lastTransitionTime"] = before.get("lastTransitionTime", told["lastTransitionTime"])
+    if before == told:
         return
     others = [each for each in conditions if each.get("type") != told["type"]]
-    kube.replace_status(ref, status | {"conditions": [*others, told]}, manifest["metadata"]["uid"])
-    kube.post_event(manifest, "Warning", str(Reason.REFUSED), str(error))
+    after = {"phase": str(Phase.PENDING)} | status | {"conditions": [*others, told]}
+    kube.replace_status(ref, after, manifest["metadata"]["uid"])
+    if before.get("reason") != told["reason"]:
+        _post(kube, manifest, Told("Warning", str(waiting.reason), waiting.message))
+
+
+def _is_over(manifest: Manifest) -> bool:
+    conditions = (manifest.get("status") or {}).get("conditions") or []
+    ends = (str(ConditionType.COMPLETE), str(ConditionType.FAILED))
+    return any((each.get("type") in ends and each.get("status") == "True") for each in conditions)

@@ -15,6 +15,7 @@ from typing import Any
 
 from hyn_k8s.api.conditions import Reason
 from hyn_k8s.api.schema import Manifest
+from hyn_k8s.errors import ClusterError
 from hyn_k8s.operator.observation import (
     Observation,
     age,
@@ -52,6 +53,7 @@ TROUBLES = frozenset(
         Reason.NO_STORAGE,
         Reason.STORAGE_REFUSED,
         Reason.DASK_CONTROLLER_SILENT,
+        Reason.KIND_MISSING,
         Reason.NAME_TAKEN,
         Reason.REFUSED,
         Reason.RETRYING,
@@ -163,6 +165,14 @@ def refusal_reason(message: str) -> Reason:
     if "is forbidden" in message or "denied the request" in message:
         return Reason.POD_SECURITY
     return Reason.REFUSED
+
+
+def lasting_refusal(error: ClusterError) -> Waiting | None:
+    """What has to be mended before a search can be looked at, None where that will pass."""
+    if error.status == 404:  # that an object is not there is no error, that its kind is not is one
+        cure = "dask's CustomResourceDefinitions have to be installed"
+        return Waiting(Reason.KIND_MISSING, f"{error.verb} {error.ref}: no such kind; {cure}")
+    return None if error.retry else Waiting(Reason.REFUSED, str(error))
 
 
 def last_words(pod: Manifest) -> Waiting | None:

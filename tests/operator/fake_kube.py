@@ -56,6 +56,8 @@ class FakeKube:
         """Every call: its verb, and what it was about."""
         self.failures: dict[str, deque[ClusterError | None]] = defaultdict(deque)
         """By verb, how the next calls end: with an error, or well for None."""
+        self.refused: dict[Kind, ClusterError] = {}
+        """By kind, how every call about an object of it ends."""
         self.before_call: Callable[[str], None] = lambda _: None
         """Called with each verb; may raise."""
         self.progress: dict[tuple[str, str], bytes] = {}
@@ -84,7 +86,7 @@ class FakeKube:
         labels: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
     ) -> list[Manifest]:
-        self._called("list", f"{kind.name.lower()}s in {namespace}")
+        self._called("list", f"{kind.name.lower()}s in {namespace}", kind)
         found = [
             each
             for ref, each in self.objects.items()
@@ -201,9 +203,12 @@ class FakeKube:
         """The messages of what was told, in order."""
         return [str(event["message"]) for event in self.of_kind(EVENT)]
 
-    def _called(self, verb: str, what: Ref | str) -> None:
+    def _called(self, verb: str, what: Ref | str, kind: Kind | None = None) -> None:
         self.calls.append((verb, str(what)))
         self.before_call(verb)
+        about = what.kind if isinstance(what, Ref) else kind
+        if about is not None and about in self.refused:
+            raise self.refused[about]
         queue = self.failures[verb]
         error = queue.popleft() if queue else None
         if error is not None:

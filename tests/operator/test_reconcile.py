@@ -10,7 +10,7 @@ import pytest
 
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ClusterError
-from hyn_k8s.kube import DASK_CLUSTER, JOB, SEARCH_JOB, Ref
+from hyn_k8s.kube import DASK_CLUSTER, DEPLOYMENT, JOB, SEARCH_JOB, Ref
 from tests.operator.life import Life
 from tests.operator.objects import NAME, NAMESPACE, condition, outcome, progress, search_job
 from tests.operator.test_plan import run
@@ -128,17 +128,94 @@ def test_an_error_at_any_call_is_gone_after_another_look(act: str) -> None:
         assert outline(life) == outline(whole), f"failed at call {bad + 1}"
 
 
+def look_in_vain(life: Life) -> None:
+    """A look that the queue has to repeat."""
+    with pytest.raises(ClusterError):
+        life.look()
+
+
+NO_KIND = ClusterError("get", "daskcluster team/s", 404, "the API server has no such kind")
+NO_RIGHT = ClusterError("list", "deployments in team", 403, "User x cannot list deployments")
+
+UNREADABLE = {
+    "a kind": (
+        DASK_CLUSTER,
+        NO_KIND,
+        "KindMissing",
+        "get daskcluster team/s: no such kind; dask's",
+    ),
+    "a right": (DEPLOYMENT, NO_RIGHT, "Refused", "User x cannot list deployments"),
+}
+
+
+class TestWhatCannotBeRead:
+    @pytest.mark.parametrize("missing", UNREADABLE)
+    def test_it_is_told_once_and_goes_on_when_it_can_be(self, missing: str) -> None:
+        kind, error, reason, said = UNREADABLE[missing]
+        life = Life()
+        life.apply()
+        life.kube.refused[kind] = error
+        for _ in range(3):
+            look_in_vain(life)
+            life.clock.pass_by(10)
+        assert life.conditions() == {"ClusterReady": f"False {reason}"}
+        assert said in life.message("ClusterReady")
+        assert life.status()["phase"] == "Pending"
+        assert life.kube.events == [("Warning", reason)]
+        life.kube.refused.clear()
+        life.go_on()
+        assert life.conditions()["ClusterReady"] == "False Starting"
+        assert JOB.ref(NAMESPACE, "s-driver") in life.kube.objects
+
+    def test_a_search_that_runs_loses_nothing_by_it(self) -> None:
+        life = before("suspend")
+        started = life.status()["startTime"]
+        life.kube.refused[DEPLOYMENT] = NO_RIGHT
+        look_in_vain(life)
+        assert life.status()["trials"]["done"] == 5
+        assert life.status()["startTime"] == started
+        life.kube.refused.clear()
+        life.go_on()
+        assert life.conditions()["Suspended"] == "True Suspended"
+        assert life.conditions()["ClusterReady"] == "False Suspended"
+
+    @pytest.mark.parametrize("status", [409, 429, 500, None])
+    def test_what_may_pass_is_not_told(self, status: int | None) -> None:
+        life = Life()
+        life.apply()
+        life.kube.refused[DASK_CLUSTER] = ClusterError("get", "it", status, "trouble")
+        look_in_vain(life)
+        assert life.status() == {}
+
+    def test_of_one_that_is_over_it_is_not_told(self) -> None:
+        life = before("end")
+        life.go_on()
+        ended = life.status()
+        life.kube.refused[DASK_CLUSTER] = NO_KIND
+        look_in_vain(life)
+        assert life.status() == ended
+
+    def test_an_event_that_cannot_be_told_either_changes_nothing(self) -> None:
+        life = Life()
+        life.apply()
+        life.kube.refused[DASK_CLUSTER] = NO_KIND
+        life.kube.failures["post_event"] += [ClusterError("create", "an event", 403, "no")]
+        with pytest.raises(ClusterError) as caught:
+            life.look()
+        assert caught.value is NO_KIND
+        assert life.conditions() == {"ClusterReady": "False KindMissing"}
+
+
 class TestWhatTheApiServerDoesNotTake:
     def test_it_is_told_and_asked_for_again_without_end(self) -> None:
         life = Life()
         life.apply()
         no = ClusterError("apply", "daskcluster s", 422, "spec.worker: wrong")
         life.kube.failures["apply"] += [None, no, None, no]
-        life.look()
+        look_in_vain(life)
         assert life.conditions()["ClusterReady"] == "False Refused"
         assert "spec.worker: wrong" in life.message("ClusterReady")
         assert JOB.ref(NAMESPACE, "s-driver") not in life.kube.objects
-        life.look()
         life.go_on()
         assert life.conditions()["ClusterReady"] == "False Starting"
 
@@ -147,10 +224,10 @@ class TestWhatTheApiServerDoesNotTake:
         life.apply()
         no = ClusterError("apply", "daskcluster s", 422, "spec.worker: wrong")
         life.kube.failures["apply"] += [None, no, no, no, no]
-        life.look()
+        look_in_vain(life)
         first = life.status()
         life.clock.pass_by(10)
-        life.look()
+        look_in_vain(life)
         assert life.status() == first
         assert life.kube.events.count(("Warning", "Refused")) == 1
 
@@ -159,17 +236,17 @@ class TestWhatTheApiServerDoesNotTake:
         life.apply()
         said = 'configmaps "s-run" is forbidden: exceeded quota: small'
         life.kube.failures["apply"] += [ClusterError("apply", "configmap s-run", 403, said)]
-        life.look()
+        look_in_vain(life)
         assert life.conditions()["ClusterReady"] == "False Quota"
 
-    def test_a_search_that_never_gets_its_objects_meets_its_deadline(self) -> None:
+    @pytest.mark.parametrize("status", [500, 422])
+    def test_a_search_that_never_gets_its_objects_meets_its_deadline(self, status: int) -> None:
         life = Life()
         life.apply(startupTimeoutSeconds=60)
-        away = ClusterError("apply", "configmap s-run", 500, "failed calling webhook")
+        away = ClusterError("apply", "configmap s-run", status, "failed calling webhook")
         life.kube.failures["apply"] += [away] * 3
         for _ in range(2):
-            with pytest.raises(ClusterError):
-                life.look()
+            look_in_vain(life)
             life.clock.pass_by(31)
         life.go_on()
         assert life.conditions()["Failed"] == "True StartupTimeout"
