@@ -1,10 +1,9 @@
 """One look at a search: see what there is, decide, do it, write the status if it is another one.
 
 Doing it again changes nothing, so it may be begun at any moment and after any event, and after a
-crash in its middle. What goes wrong is raised, for the queue to try again, each time later; what
-is refused for good may be mended, too. It is told on the SearchJob, and the status is written
-before anything is raised, since deadlines are counted by it. So one is met late, but by no more
-than it is long, and than the queue's longest pause.
+crash in its middle. What goes wrong is raised, for the queue to try again, later each time; what
+the API server refuses for good is told on the SearchJob as well, since somebody has to mend it. The
+status is written before, since deadlines are counted by it: one is met at most a pause late.
 """
 
 from __future__ import annotations

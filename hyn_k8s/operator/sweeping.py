@@ -31,12 +31,21 @@ def sweep(kube: Kube, namespaces: Iterable[str | None], now: datetime.datetime) 
         ClusterError: the API server did not say what there is; the next sweep tries again.
     """
     for namespace in namespaces:
-        clusters = [each for each in kube.list(DASK_CLUSTER, namespace) if _is_ours(each)]
-        for cluster in clusters:
+        for cluster in _clusters(kube, namespace):
             try:
                 _sweep(kube, cluster, now)
             except ClusterError as error:  # the others are not to wait for it
                 logger.warning("%s is not swept: %s", Ref.to(cluster), error)
+
+
+def _clusters(kube: Kube, namespace: str | None) -> list[Manifest]:
+    """The DaskClusters of searches; none where dask's kinds are not installed."""
+    try:
+        return [each for each in kube.list(DASK_CLUSTER, namespace) if _is_ours(each)]
+    except ClusterError as error:
+        if error.status == 404:
+            return []
+        raise
 
 
 def _sweep(kube: Kube, cluster: Manifest, now: datetime.datetime) -> None:

@@ -86,3 +86,15 @@ def test_only_the_namespaces_that_are_named_are_swept(life: Life) -> None:
     life.kube.calls.clear()
     sweep(life.kube, ["elsewhere"], life.clock.now)
     assert life.kube.writes == []
+
+
+def test_where_dasks_kinds_are_not_installed_there_is_nothing_to_sweep(life: Life) -> None:
+    life.kube.refused[DASK_CLUSTER] = ClusterError("list", "daskclusters", 404, "no such kind")
+    before = life.there()
+    assert swept(life).there() == before
+
+
+def test_a_sweep_that_is_told_nothing_has_failed(life: Life) -> None:
+    life.kube.refused[DASK_CLUSTER] = ClusterError("list", "daskclusters", 403, "no")
+    with pytest.raises(ClusterError):
+        swept(life)
