@@ -172,4 +172,4 @@ def _tell(kube: Kube, ref: Ref, waiting: Waiting, at: datetime.datetime) -> None
 def _is_over(manifest: Manifest) -> bool:
     conditions = (manifest.get("status") or {}).get("conditions") or []
     ends = (str(ConditionType.COMPLETE), str(ConditionType.FAILED))
-    return any((each.get("type") in ends and each.get("status") == "True") for each in conditions)
+    return any(each.get("type") in ends and each.get("status") == "True" for each in conditions)

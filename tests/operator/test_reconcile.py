@@ -162,6 +162,7 @@ class TestWhatCannotBeRead:
         assert said in life.message("ClusterReady")
         assert life.status()["phase"] == "Pending"
         assert life.kube.events == [("Warning", reason)]
+        assert [verb for verb, _ in life.kube.writes].count("replace_status") == 1
         life.kube.refused.clear()
         life.go_on()
         assert life.conditions()["ClusterReady"] == "False Starting"
