@@ -7,7 +7,8 @@ The map of the package::
     operator   python -m hyn_k8s.operator: makes of a SearchJob what it says
     search     what a search is made of; knows Hypernets and Dask, and nothing of Kubernetes
     objects    the Kubernetes objects of a search; knows nothing of Hypernets and Dask
-    kube       the API server
+    api_server the API server, as
+    kube       what the operator asks of a cluster
     api        the type SearchJob, and the CustomResourceDefinition made of it
     contract   every name that crosses a border: variables, exit codes, mounts
     paths      every path of a run on the shared storage

@@ -7,8 +7,8 @@ import sys
 
 import kopf
 
+from hyn_k8s.api_server import ApiServer
 from hyn_k8s.errors import HynError
-from hyn_k8s.kube import ApiServer
 from hyn_k8s.operator.handlers import Operator, register
 from hyn_k8s.operator.settings import read_operator_settings
 

@@ -28,6 +28,7 @@ from hyn_k8s.operator.waiting import (
     Waiting,
     claim_trouble,
     last_words,
+    named_driver,
     refused_pods,
     waiting_of,
 )
@@ -101,7 +102,7 @@ def storage_ready(seen: Observation) -> Verdict:
     # What an earlier driver said does not hold against the one that runs.
     said = seen.progress or seen.last_outcome
     if said is not None and said.problem is not None and said.problem.cause is Cause.STORAGE:
-        return verdict(FALSE, Reason.STORAGE_REFUSED, said.problem.message)
+        return verdict(FALSE, Reason.STORAGE_REFUSED, named_driver(seen, said.problem))
     progress, standing = seen.progress, said.standing if said else None
     begun = progress is not None and progress.stage in (Stage.SEARCH, Stage.ENDED)
     if begun or seen.holds(ConditionType.STORAGE_READY) or (standing and standing.search):

@@ -23,7 +23,7 @@ from hyn_k8s.operator.observation import (
     moment,
     outcome_of,
 )
-from hyn_k8s.operator.waiting import Waiting, last_words
+from hyn_k8s.operator.waiting import Waiting, last_words, named_driver
 
 REPORT_SECONDS = 180.0
 """How long that may take; then the search ends without counts of its own."""
@@ -131,7 +131,9 @@ def _failure(seen: Observation, driver: Manifest, outcome: Outcome | None) -> En
         said = _last_end(seen, failed.get("message"))
         message = f"the driver failed: {said}"
         return Ending(ConditionType.FAILED, Reason.SCRIPT_FAILED, message, outcome)
-    return Ending(ConditionType.FAILED, _REASONS[problem.cause], problem.message, outcome)
+    reason = _REASONS[problem.cause]
+    said = named_driver(seen, problem) if problem.cause is Cause.STORAGE else problem.message
+    return Ending(ConditionType.FAILED, reason, said, outcome)
 
 
 def _last_end(seen: Observation, otherwise: str | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hyn_k8s import names
-from hyn_k8s.api.conditions import ConditionType
+from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.status import (
     BestTrial,
     Condition,
@@ -72,11 +72,10 @@ def _is_of_running_driver(verdict: Verdict) -> bool:
 
 def phase_of(status: SearchJobStatus) -> Phase:
     """The state in a word."""
-    holding = {
-        condition.type
-        for condition in status.conditions or []
-        if condition.status is ConditionStatus.TRUE
-    }
+    conditions = status.conditions or []
+    holding = {each.type for each in conditions if each.status is ConditionStatus.TRUE}
+    # Between the driver's end and that of the search nothing begins anew.
+    holding |= {each.type for each in conditions if each.reason == Reason.ENDED}
     for type_, phase in (
         (ConditionType.COMPLETE, Phase.COMPLETE),
         (ConditionType.FAILED, Phase.FAILED),

@@ -15,6 +15,7 @@ from typing import Any
 
 from hyn_k8s.api.conditions import Reason
 from hyn_k8s.api.schema import Manifest
+from hyn_k8s.documents import Problem
 from hyn_k8s.errors import ClusterError
 from hyn_k8s.operator.observation import (
     Observation,
@@ -173,6 +174,12 @@ def lasting_refusal(error: ClusterError) -> Waiting | None:
         cure = "dask's CustomResourceDefinitions have to be installed"
         return Waiting(Reason.KIND_MISSING, f"{error.verb} {error.ref}: no such kind; {cure}")
     return None if error.retry else Waiting(Reason.REFUSED, str(error))
+
+
+def named_driver(seen: Observation, problem: Problem) -> str:
+    """What the latest driver says of its storage, with the pod to look into."""
+    pod = seen.last_driver
+    return problem.message if pod is None else f"pod {pod['metadata']['name']}: {problem.message}"
 
 
 def last_words(pod: Manifest) -> Waiting | None:

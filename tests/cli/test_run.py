@@ -328,8 +328,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            ("size=4k", "No space left on device: no space is left on it; free some"),
-            ("ro", "Read-only file system: it is mounted read-only"),
+            ("size=4k", "No space left on device (ENOSPC): no space is left on it; free some"),
+            ("ro", "Read-only file system (EROFS): it is mounted read-only"),
         ],
     )
     def test_a_storage_that_cannot_be_written(

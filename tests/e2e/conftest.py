@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-import subprocess
 import sys
 import uuid
 from collections.abc import Generator, Iterator
@@ -13,7 +13,8 @@ import pytest
 
 from tests.e2e import controllers
 from tests.e2e.kube import Kube
-from tests.e2e.objects import CLAIM, CLUSTER
+from tests.e2e.kubectl import kubectl
+from tests.e2e.objects import CLAIM, CLUSTER, shared_volume
 from tests.e2e.search_jobs import API, KIND, NAME, Kept, in_bucket, on_claim
 from tests.e2e.servers import KEYS, await_server, minio
 from tests.kind.cluster import Cluster, read_cluster
@@ -61,7 +62,20 @@ def kube(cluster: Cluster) -> Kube:
 @pytest.fixture
 def namespace(kube: Kube, cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A new namespace; gone afterwards, and shown before if the test failed."""
-    stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40]
+    with _namespace(kube, cluster, request.node) as name:
+        yield name
+
+
+@pytest.fixture
+def other_namespace(kube: Kube, cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A second one."""
+    with _namespace(kube, cluster, request.node) as name:
+        yield name
+
+
+@contextlib.contextmanager
+def _namespace(kube: Kube, cluster: Cluster, test: pytest.Item) -> Iterator[str]:
+    stem = re.sub(r"[^a-z0-9]+", "-", test.name.removeprefix("test_").lower())[:40]
     name = f"{stem.strip('-')}-{uuid.uuid4().hex[:6]}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     metadata = {"name": name, "labels": labels}
@@ -69,7 +83,7 @@ def namespace(kube: Kube, cluster: Cluster, request: pytest.FixtureRequest) -> I
     try:
         yield name
     finally:
-        if request.node.stash.get(FAILED, False):
+        if test.stash.get(FAILED, False):
             show(cluster, name)
         kube.await_gone(API, KIND, NAME, name)
         # Its children go only while dask's controller sees the namespace as it was.
@@ -79,22 +93,34 @@ def namespace(kube: Kube, cluster: Cluster, request: pytest.FixtureRequest) -> I
 
 
 @pytest.fixture
+def shared_class(kube: Kube, cluster: Cluster, namespace: str) -> str:
+    """A storage class with one shared volume to give away."""
+    if not cluster.has_nodes:
+        return cluster.shared
+    kube.apply([shared_volume(namespace, storage_class=namespace)])
+    return namespace
+
+
+@pytest.fixture
 def claim(kube: Kube, cluster: Cluster, namespace: str) -> str:
     """A claim of the shared volume in the namespace."""
+    return _claim(kube, cluster, namespace)
+
+
+@pytest.fixture
+def other_claim(kube: Kube, cluster: Cluster, other_namespace: str) -> str:
+    """One of the same volume in the second namespace."""
+    return _claim(kube, cluster, other_namespace)
+
+
+def _claim(kube: Kube, cluster: Cluster, namespace: str) -> str:
     spec: dict[str, object] = {
         "accessModes": ["ReadWriteMany"],
         "resources": {"requests": {"storage": "1Gi"}},
     }
     if cluster.has_nodes:
         spec |= {"storageClassName": "", "volumeName": namespace}
-        volume = {
-            "capacity": {"storage": "1Gi"},
-            "accessModes": ["ReadWriteMany"],
-            "storageClassName": "",
-            "hostPath": {"path": "/shared", "type": "Directory"},
-        }
-        named = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}}
-        kube.apply([{**named, "spec": volume}])
+        kube.apply([shared_volume(namespace)])
     else:
         spec["storageClassName"] = cluster.shared
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": CLAIM}}
@@ -133,13 +159,10 @@ def heart_disease() -> str:
 
 def show(cluster: Cluster, namespace: str) -> None:
     """Print what there is in a namespace: events, descriptions and logs."""
-    kubectl = [cluster.kubectl, "--kubeconfig", cluster.kubeconfig, "--namespace", namespace]
-    listed = subprocess.run(
-        [*kubectl, "get", "pods", "--output", "name"], capture_output=True, text=True
-    )
+    listed = kubectl(cluster, "--namespace", namespace, "get", "pods", "--output", "name")
     commands = [["get", "events", "--sort-by=.lastTimestamp"]]
     commands += [["describe", "searchjobs,daskclusters,jobs,pods,pvc"]]
-    commands += [["logs", pod, "--all-containers", "--tail=100"] for pod in listed.stdout.split()]
+    commands += [["logs", pod, "--all-containers", "--tail=100"] for pod in listed.split()]
     for command in commands:
-        shown = subprocess.run([*kubectl, *command], capture_output=True, text=True)
-        print(f"--- kubectl {' '.join(command)}\n{shown.stdout}{shown.stderr}", file=sys.stderr)
+        shown = kubectl(cluster, "--namespace", namespace, *command)
+        print(f"--- kubectl {' '.join(command)}\n{shown}", file=sys.stderr)

@@ -57,24 +57,29 @@ class Search:
     """The node of driver and scheduler; workers spread over all."""
 
 
-def shared_storage(root: str, sub_path: str = "") -> Storage:
+def shared_storage(root: str, sub_path: str = "", claim: str = CLAIM) -> Storage:
     """A directory ``root`` of the shared volume; ``sub_path`` mounts another part of it."""
     return Storage(
         env=[{"name": "HYN_STORAGE_ROOT", "value": f"{MOUNT}/{root}"}],
-        volumes=[{"name": "shared", "persistentVolumeClaim": {"claimName": CLAIM}}],
+        volumes=[{"name": "shared", "persistentVolumeClaim": {"claimName": claim}}],
         mounts=[{"name": "shared", "mountPath": MOUNT, "subPath": sub_path}],
     )
 
 
-def s3_storage(bucket: str, secret: str) -> Storage:
-    """A bucket, with the options in a Secret."""
+def s3_storage(bucket: str, secret: str, authorities: str | None = None) -> Storage:
+    """A bucket, with the options in a Secret, and who signed its certificate in a ConfigMap."""
     reference = {"secretKeyRef": {"name": secret, "key": "options"}}
+    env: list[Mapping[str, Any]] = [
+        {"name": "HYN_STORAGE_TYPE", "value": "s3"},
+        {"name": "HYN_STORAGE_ROOT", "value": f"/{bucket}/runs"},
+        {"name": "HYN_STORAGE_OPTIONS", "valueFrom": reference},
+    ]
+    if authorities is None:
+        return Storage(env)
     return Storage(
-        env=[
-            {"name": "HYN_STORAGE_TYPE", "value": "s3"},
-            {"name": "HYN_STORAGE_ROOT", "value": f"/{bucket}/runs"},
-            {"name": "HYN_STORAGE_OPTIONS", "valueFrom": reference},
-        ]
+        [*env, {"name": "AWS_CA_BUNDLE", "value": "/authorities/ca.crt"}],
+        [{"name": "authorities", "configMap": {"name": authorities}}],
+        [{"name": "authorities", "mountPath": "/authorities"}],
     )
 
 
@@ -88,6 +93,22 @@ def s3_secret(name: str, endpoint: str, access_key: str, secret_key: str) -> Obj
         "kind": "Secret",
         "metadata": {"name": name},
         "stringData": {"options": options},
+    }
+
+
+def shared_volume(name: str, storage_class: str = "", path: str = "/shared") -> Object:
+    """A volume of the directory ``path`` of every node, which is the same on all of them."""
+    spec = {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": storage_class,
+        "hostPath": {"path": path, "type": "Directory"},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": spec,
     }
 
 
@@ -232,13 +253,28 @@ def reader_pod(
     }
 
 
-def s3_server(name: str, image: str, arguments: Sequence[str], env: Mapping[str, str]) -> list[Any]:
-    """An S3 server that forgets everything when it ends, and its Service at port 9000."""
+def s3_server(
+    name: str,
+    image: str,
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    certificates: str | None = None,
+) -> list[Any]:
+    """An S3 server that forgets everything when it ends, and its Service at port 9000.
+
+    A Secret with ``certificates`` is mounted at /certificates.
+    """
     data = Storage(
         env=[{"name": key, "value": value} for key, value in env.items()],
         volumes=[{"name": "data", "emptyDir": {}}],
         mounts=[{"name": "data", "mountPath": "/data"}],
     )
+    if certificates is not None:
+        data = Storage(
+            data.env,
+            [*data.volumes, {"name": "certificates", "secret": {"secretName": certificates}}],
+            [*data.mounts, {"name": "certificates", "mountPath": "/certificates"}],
+        )
     container = {
         **_container(name, image, data),
         "args": list(arguments),

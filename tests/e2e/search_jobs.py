@@ -9,6 +9,7 @@ from typing import Any
 from tests.e2e.kube import EVERY, Kube, Object
 from tests.e2e.objects import MOUNT, Storage, s3_storage, shared_storage
 from tests.e2e.searches import check_exact_set, read_trials
+from tests.kind.cluster import Cluster
 from tests.waiting import until
 
 API, KIND = "hyn-k8s.dev/v1alpha1", "SearchJob"
@@ -40,6 +41,13 @@ def in_bucket(bucket: str, endpoint: str, secret: str) -> Kept:
         "secretKeyField": "secret-key",
     }
     return Kept({"s3": s3}, s3_storage(bucket, secret))
+
+
+def applied(kube: Kube, cluster: Cluster, namespace: str, kept: Kept, **spec: Any) -> AppliedSearch:
+    """A SearchJob that was applied a moment ago."""
+    search = AppliedSearch(kube, namespace, cluster.images["runtime"], kept)
+    search.apply(**spec)
+    return search
 
 
 class AppliedSearch:

@@ -8,10 +8,13 @@ from tests.e2e.objects import s3_server
 KEYS = ("the-access-key", "a-secret-key-of-tests")
 
 
-def minio(image: str) -> list[Object]:
-    """MinIO, whose last published server this is."""
+def minio(image: str, certificates: str | None = None) -> list[Object]:
+    """MinIO, whose last published server this is; over TLS with a Secret of ``certificates``."""
     env = {"MINIO_ROOT_USER": KEYS[0], "MINIO_ROOT_PASSWORD": KEYS[1]}
-    return s3_server("minio", image, ["server", "/data", "--address", ":9000"], env)
+    arguments = ["server", "/data", "--address", ":9000"]
+    if certificates is not None:
+        arguments += ["--certs-dir", "/certificates"]
+    return s3_server("minio", image, arguments, env, certificates)
 
 
 def versitygw(image: str) -> list[Object]:

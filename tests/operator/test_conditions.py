@@ -65,8 +65,10 @@ class TestStorage:
         assert says(storage_ready, pods=(found,), events=events) == "False Mount"
 
     def test_what_driver_or_worker_found_is_told_in_their_words(self) -> None:
-        verdict = storage_ready(seen(progress=progress(Stage.STORAGE, problem=AWAY)))
-        assert (verdict.reason, verdict.message) == ("StorageRefused", AWAY.message)
+        found = seen(progress=progress(Stage.STORAGE, problem=AWAY), pods=(pod("driver", "d-1"),))
+        verdict = storage_ready(found)
+        assert verdict.reason == "StorageRefused"
+        assert verdict.message == f"pod d-1: {AWAY.message}"
 
     def test_what_an_earlier_driver_found_is_not_held_against_this_one(self) -> None:
         earlier = ended_pod(outcome(75, Cause.STORAGE), name="d-1", age=90)

@@ -44,6 +44,11 @@ def test_the_word(holding: tuple[str, ...], started: bool, phase: Phase) -> None
     assert phase_of(of(*conditions, **({"startTime": ago(5)} if started else {}))) is phase
 
 
+def test_what_a_driver_that_has_ended_left_is_still_of_the_run() -> None:
+    ended = condition("DriverRunning", "False", "Ended")
+    assert phase_of(of(ended, startTime=ago(5))) is Phase.RUNNING
+
+
 class TestConditions:
     def test_one_keeps_its_time_while_its_status_stays(self) -> None:
         before = condition("ClusterReady", "False", "Starting", since=300)

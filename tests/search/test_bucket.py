@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import pathlib
 from collections.abc import Iterator
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.bucket import ensure_bucket
@@ -20,6 +14,7 @@ from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.s3 import S3Storage
 from hyn_k8s.search.settings import Settings
 from tests import processes
+from tests.certificates import self_signed
 from tests.waiting import until
 
 
@@ -27,26 +22,9 @@ from tests.waiting import until
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A certificate of 127.0.0.1 that signed itself; its key is beside it."""
     folder = tmp_path_factory.mktemp("certificate")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "ca.crt").write_bytes(built.public_bytes(pem))
-    plain = serialization.NoEncryption()
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    (folder / "key.pem").write_bytes(private)
+    certificate, key = self_signed("127.0.0.1")
+    (folder / "ca.crt").write_bytes(certificate)
+    (folder / "key.pem").write_bytes(key)
     return folder / "ca.crt"
 
 

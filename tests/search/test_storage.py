@@ -208,12 +208,16 @@ class TestUnusableFileStorage:
         storage = open_storage(
             Settings.from_env({"HYN_STORAGE_ROOT": str(tmp_path / "file/below")}, "/").storage
         )
-        with pytest.raises(StorageError, match="Not a directory: a part of the path is a file"):
+        with pytest.raises(
+            StorageError, match=r"Not a directory \(ENOTDIR\): a part of the path is a file"
+        ):
             storage.prove("token")
 
     def test_a_root_that_cannot_be_made(self) -> None:
         storage = open_storage(Settings.from_env({"HYN_STORAGE_ROOT": "/proc/x"}, "/").storage)
-        said = "storage /proc/x: No such file or directory: no directory can be made there"
+        said = (
+            r"storage /proc/x: No such file or directory \(ENOENT\): no directory can be made there"
+        )
         operations: list[Callable[[], None]] = [
             lambda: storage.write("run/a", b""),
             lambda: storage.create("run/a", b""),

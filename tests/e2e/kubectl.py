@@ -1,0 +1,14 @@
+"""kubectl, as a user has it."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.kind.cluster import Cluster
+
+
+def kubectl(cluster: Cluster, *arguments: str) -> str:
+    """What ``kubectl`` says to these arguments, its errors included."""
+    command = [cluster.kubectl, "--kubeconfig", cluster.kubeconfig, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.stdout
