@@ -216,9 +216,10 @@ class FileStorage(Storage):
 
 def file_error(url: str, error: OSError) -> StorageError:
     """What an OSError of a file system means to a user of the storage at ``url``."""
-    remedy = REMEDIES.get(error.errno or 0, "")
+    number = error.errno or 0
+    remedy = REMEDIES.get(number, "")
     reason = error.strerror or type(error).__name__
-    if error.errno in errno.errorcode:
-        reason += f" ({errno.errorcode[error.errno]})"  # by which one finds it on the web
+    if number in errno.errorcode:
+        reason += f" ({errno.errorcode[number]})"  # by which one finds it on the web
     problem = f"{reason}: {remedy}" if remedy else reason
     return StorageError(url, problem, error.errno in _LASTING)
