@@ -89,14 +89,23 @@ def phase_of(status: SearchJobStatus) -> Phase:
 
 def news(before: SearchJobStatus, after: SearchJobStatus) -> list[Told]:
     """The Events that tell of what has changed: each condition with another status or reason."""
-    known = {each.type: each for each in before.conditions or []}
+    known = {each.type: _headline(each) for each in before.conditions or []}
     told = []
     for condition in after.conditions or []:
-        old = known.get(condition.type)
-        if old is not None and (old.status, old.reason) == (condition.status, condition.reason):
+        if _headline(condition) == known.get(condition.type):
             continue
         told.append(Told(_event_type(condition), condition.reason, condition.message))
     return list(dict.fromkeys(told))  # the end of the search is that of cluster and driver alike
+
+
+def _headline(condition: Condition) -> tuple[str, ...]:
+    """What of a condition is news when it changes.
+
+    Most messages have counts, or alternate. Why no node takes a pod is another matter each time: at
+    first its claim has no volume, and then no node is large enough.
+    """
+    of_nodes = condition.message if condition.reason == Reason.UNSCHEDULABLE else ""
+    return condition.status, condition.reason, of_nodes
 
 
 def _event_type(condition: Condition) -> str:

@@ -17,6 +17,9 @@ NAME = "search"
 SEARCH = f"hyn-k8s.dev/search={NAME}"
 
 
+SMALL = {"resources": {"requests": {"cpu": "50m", "memory": "200Mi"}}}
+
+
 @dataclass(frozen=True)
 class Kept:
     """A storage, as a SearchJob says it and as a reader's pod has it."""
@@ -60,12 +63,15 @@ class AppliedSearch:
         self.namespace = namespace
 
     def apply(self, **spec: Any) -> None:
-        """Have it with this spec, and the storage."""
+        """Have it with this spec, the storage, and workers that are small unless ``spec`` has some.
+
+        Three searches at a time ask for more of a processor than two nodes have.
+        """
         manifest = {
             "apiVersion": API,
             "kind": KIND,
             "metadata": {"name": NAME},
-            "spec": {"storage": self._kept.spec, **spec},
+            "spec": {"storage": self._kept.spec, "worker": SMALL, **spec},
         }
         self._kube.apply([manifest], self.namespace)
 

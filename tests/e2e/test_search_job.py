@@ -59,7 +59,9 @@ storage = open_usable_storage(read_settings().storage)
 
 def files(path):
     names = storage.list(path)
-    return sum((files(f"{path}/{name}".strip("/")) for name in names), []) if names else [path]
+    if names in ([], [path.rpartition("/")[2]]):
+        return [path]
+    return sum((files(f"{path}/{name}".strip("/")) for name in names), [])
 
 every = files("")
 print("looked into", len(every), "files")
@@ -89,6 +91,7 @@ def test_an_inline_script_on_the_shared_volume(
         *(kube, cluster, namespace, shared),
         script={"inline": heart_disease},
         args=["--trials", "18"],
+        worker={},
     )
     status = search.await_complete()
     ended = time.time()

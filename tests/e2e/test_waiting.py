@@ -41,7 +41,7 @@ LIMITS = _v1(
     "LimitRange", "large", spec={"limits": [{"type": "Container", "min": {"memory": "9Gi"}}]}
 )
 SECRET_VARIABLE = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "k"}}}
-SMALL = {"resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": "32Mi"}}}
+TINY = {"resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": "32Mi"}}}
 ABSENT_MAP = {
     "volumes": [{"name": "more", "configMap": {"name": "absent"}}],
     "volumeMounts": [{"name": "more", "mountPath": "/more"}],
@@ -95,16 +95,16 @@ CASES = {
         "no PersistentVolumeClaim absent",
     ),
     "too little memory for the scheduler": Case(
-        {"scheduler": SMALL}, "ClusterReady", "OutOfMemory", "more memory than its limit"
+        {"scheduler": TINY}, "ClusterReady", "OutOfMemory", "more memory than its limit"
     ),
     "too little memory for the workers": Case(
-        {"worker": SMALL}, "ClusterReady", "OutOfMemory", "more memory than its limit"
+        {"worker": TINY}, "ClusterReady", "OutOfMemory", "more memory than its limit"
     ),
     "workers that end again and again": Case(
         {"worker": NONSENSE}, "ClusterReady", "CrashLoop", "is started again", [NO_YAML]
     ),
     "too little memory for the driver": Case(
-        {"driver": SMALL}, "DriverRunning", "OutOfMemory", "more memory than its limit"
+        {"driver": TINY}, "DriverRunning", "OutOfMemory", "more memory than its limit"
     ),
 }
 

@@ -85,6 +85,15 @@ class TestNews:
         found = seen({"conditions": [condition("ClusterReady", "True", "Ready")]})
         assert news(before, following_status(found, [READY])) == []
 
+    def test_but_why_no_node_takes_a_pod_is(self) -> None:
+        before = of(condition("ClusterReady", "False", "Unschedulable", message="unbound claims"))
+        small = Verdict(
+            ConditionType.CLUSTER_READY, FALSE, Reason.UNSCHEDULABLE, "2 Insufficient cpu"
+        )
+        after = following_status(seen(before.to_manifest()), [small])
+        assert [told.message for told in news(before, after)] == ["2 Insufficient cpu"]
+        assert news(after, after) == []
+
     def test_what_is_well_is_no_warning(self) -> None:
         (told,) = news(of(), following_status(seen({"conditions": []}), [READY]))
         assert told.type == "Normal"
