@@ -18,6 +18,7 @@ import kopf
 from hyn_k8s.api.search_job import GROUP, PLURAL, VERSION
 from hyn_k8s.kube import SEARCH_JOB, Kube
 from hyn_k8s.names import SEARCH_LABEL
+from hyn_k8s.operator.observation import Observation
 from hyn_k8s.operator.queue import WorkQueue
 from hyn_k8s.operator.reconcile import reconcile, utc_now
 from hyn_k8s.operator.settings import OperatorSettings
@@ -45,6 +46,10 @@ class Operator:
         self._kube = kube
         self._settings = settings
         self.queue: WorkQueue[Search] = WorkQueue(self._reconcile)
+        self._settled: dict[Search, Observation] = {}
+        """What was seen of searches that have settled, and of which nothing was heard since."""
+        self._heard: set[Search] = set()
+        """Those of which something was heard since a look at them began."""
         self._last_round = time.monotonic()
 
     async def run(self) -> None:
@@ -64,8 +69,21 @@ class Operator:
             raise RuntimeError(f"the last round over all searches was {ago:.0f} s ago")
         return f"{ago:.0f} s ago"
 
+    def hear(self, search: Search) -> None:
+        """Something of the search has changed: it is looked at, and as a whole."""
+        self._heard.add(search)
+        self._settled.pop(search, None)
+        self.queue.add(search)
+
     async def _reconcile(self, search: Search) -> float | None:
-        return await asyncio.to_thread(reconcile, self._kube, self._settings, *search)
+        self._heard.discard(search)
+        settled = self._settled.pop(search, None)
+        look = await asyncio.to_thread(
+            reconcile, self._kube, self._settings, *search, settled=settled
+        )
+        if look.settled is not None and search not in self._heard:
+            self._settled[search] = look.settled
+        return look.again_in
 
     async def _resync(self) -> None:
         while True:
@@ -78,7 +96,7 @@ class Operator:
         try:
             for namespace in self._namespaces():
                 for each in await asyncio.to_thread(self._kube.list, SEARCH_JOB, namespace):
-                    self.queue.add((each["metadata"]["namespace"], each["metadata"]["name"]))
+                    self.hear((each["metadata"]["namespace"], each["metadata"]["name"]))
             await asyncio.to_thread(sweep, self._kube, self._namespaces(), utc_now())
         except Exception as error:
             logger.warning("The round over all searches failed: %s", error)
@@ -114,7 +132,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
         async def on_event(event: Mapping[str, Any], namespace: str | None, **_: Any) -> None:
             name = searched(event)
             if name is not None and namespace is not None:
-                operator.queue.add((namespace, name))
+                operator.hear((namespace, name))
 
         return on_event
 

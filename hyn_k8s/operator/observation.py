@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hyn_k8s import names
@@ -88,6 +88,10 @@ class Observation:
     def status(self) -> SearchJobStatus:
         """What was written of it last."""
         return self.search_job.status or SearchJobStatus()
+
+    def with_status(self, status: SearchJobStatus) -> Observation:
+        """The same once ``status`` has been written."""
+        return replace(self, search_job=self.search_job.model_copy(update={"status": status}))
 
     def condition(self, type_: ConditionType) -> Condition | None:
         """A condition as it was written last."""

@@ -12,7 +12,7 @@ from hyn_k8s import names
 from hyn_k8s.api.schema import Manifest, first_problem, problem_text
 from hyn_k8s.api.search_job import SearchJob
 from hyn_k8s.api.storage import Storage
-from hyn_k8s.documents import Progress
+from hyn_k8s.documents import Progress, Stage
 from hyn_k8s.errors import ClusterError, SpecError
 from hyn_k8s.kube import (
     CLAIM,
@@ -78,6 +78,20 @@ def _recorded_storage(seen: Observation) -> Storage | None:
         # The default in its stead might be a place where nothing of the search is.
         where = f"annotation {names.STORAGE_ANNOTATION} of configmap {config['metadata']['name']}"
         raise SpecError(_full_name(seen.manifest), f"{where}: {first_problem(error)}") from None
+
+
+def read_progress_of(kube: Kube, settled: Observation, at: datetime.datetime) -> Observation | None:
+    """A settled search a moment later: only its driver is asked; None if that does not answer."""
+    progress = _read_progress(kube, settled)
+    return None if progress is None else replace(settled, at=at, progress=progress)
+
+
+def is_settled(seen: Observation) -> bool:
+    """Whether all that may change without an event is what the driver says."""
+    progress = seen.progress
+    return (
+        progress is not None and progress.stage in (Stage.SCRIPT, Stage.SEARCH) and _all_run(seen)
+    )
 
 
 def _with_more(kube: Kube, seen: Observation) -> Observation:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
@@ -20,7 +21,7 @@ from hyn_k8s.kube import SEARCH_JOB, Kube, Ref
 from hyn_k8s.operator.actions import Action, Apply, Delete, Patch, Told
 from hyn_k8s.operator.conditions import Verdict
 from hyn_k8s.operator.observation import Observation, written
-from hyn_k8s.operator.observing import read_observation
+from hyn_k8s.operator.observing import is_settled, read_observation, read_progress_of
 from hyn_k8s.operator.plan import plan
 from hyn_k8s.operator.settings import OperatorSettings
 from hyn_k8s.operator.status import news
@@ -36,27 +37,43 @@ def utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a look at a search has come to."""
+
+    again_in: float | None = None
+    """After how many seconds to look again; None if events are enough."""
+    settled: Observation | None = None
+    """What the next look need not read again, unless an event says that it has changed."""
+
+
 def reconcile(
-    kube: Kube, settings: OperatorSettings, namespace: str, name: str, now: Clock = utc_now
-) -> float | None:
-    """Look at a search once; after how many seconds to look again, None if events are enough.
+    kube: Kube,
+    settings: OperatorSettings,
+    namespace: str,
+    name: str,
+    now: Clock = utc_now,
+    settled: Observation | None = None,
+) -> Look:
+    """Look at a search once; of one that has settled only the driver is asked.
 
     Raises:
         ClusterError: the API server did not do something, or did not tell what there is.
     """
     at = now()
+    seen = None if settled is None else read_progress_of(kube, settled, at)
     try:
-        seen = read_observation(kube, settings, namespace, name, at)
+        seen = seen or read_observation(kube, settings, namespace, name, at)
     except SpecError as error:
         _tell(kube, SEARCH_JOB.ref(namespace, name), Waiting(Reason.REFUSED, str(error)), at)
-        return None
+        return Look()
     except ClusterError as error:
         refusal = lasting_refusal(error)
         if refusal is not None:
             _tell(kube, SEARCH_JOB.ref(namespace, name), refusal, at)
         raise
     if seen is None:
-        return None
+        return Look()
     planned = plan(seen, settings)
     failed = _act_all(kube, planned.actions)
     status = planned.status
@@ -65,7 +82,9 @@ def reconcile(
         _write(kube, seen, status)
     if failed is not None:
         raise failed
-    return planned.again_in
+    if planned.actions or status is None or not is_settled(seen):
+        return Look(planned.again_in)
+    return Look(planned.again_in, seen.with_status(status))
 
 
 def _act_all(kube: Kube, actions: Sequence[Action]) -> ClusterError | None:

@@ -24,8 +24,8 @@ from hyn_k8s.kube import (
     Kind,
     Ref,
 )
-from hyn_k8s.operator.observation import is_ending, is_true
-from hyn_k8s.operator.reconcile import reconcile
+from hyn_k8s.operator.observation import Observation, is_ending, is_true
+from hyn_k8s.operator.reconcile import Look, reconcile
 from hyn_k8s.operator.settings import OperatorSettings
 from tests.operator.fake_kube import PROCESS, Clock, FakeKube
 from tests.operator.objects import NAME, NAMESPACE, SETTINGS, search_job
@@ -55,9 +55,14 @@ class Life:
 
     # The operator.
 
-    def look(self, name: str = NAME, namespace: str = NAMESPACE) -> float | None:
+    def look(
+        self,
+        name: str = NAME,
+        namespace: str = NAMESPACE,
+        settled: Observation | None = None,
+    ) -> Look:
         """One look of the operator's."""
-        return reconcile(self.kube, self.settings, namespace, name, self.clock)
+        return reconcile(self.kube, self.settings, namespace, name, self.clock, settled)
 
     def go_on(self, seconds: float = 1, name: str = NAME, namespace: str = NAMESPACE) -> None:
         """Let everybody do what there is to do until nothing changes any more, then wait.

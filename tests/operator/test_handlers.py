@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -12,8 +13,11 @@ import pytest
 from hyn_k8s.errors import ClusterError
 from hyn_k8s.operator import handlers
 from hyn_k8s.operator.handlers import Operator, register, search_of_child, search_of_itself
+from hyn_k8s.operator.reconcile import Look
 from tests.operator.fake_kube import FakeKube
-from tests.operator.objects import SETTINGS, pod, search_job
+from tests.operator.life import Life
+from tests.operator.objects import NAME, NAMESPACE, SETTINGS, pod, search_job
+from tests.operator.test_plan import run
 
 
 def changed(type_: str | None = "MODIFIED", generation: int = 2, seen: int = 2, **more: Any) -> Any:
@@ -49,6 +53,54 @@ def test_kopf_is_given_nothing_that_would_write_to_an_object() -> None:
     assert not list(registry._changing.get_all_handlers())
     assert not list(registry._spawning.get_all_handlers())
     assert len(list(registry._watching.get_all_handlers())) == 5
+
+
+class TestWhatWasSeenOfASettledSearch:
+    """It is kept for the next look, and no longer than nothing is heard."""
+
+    @pytest.fixture
+    def life(self) -> Life:
+        life = Life()
+        life.apply()
+        life.go_on()
+        run(life)
+        return life
+
+    @staticmethod
+    async def looks(life: Life, between: Callable[[Operator], None]) -> list[str]:
+        """The verbs of the second look of two."""
+        operator = Operator(life.kube, life.settings)
+        await operator._reconcile((NAMESPACE, NAME))
+        between(operator)
+        life.kube.calls.clear()
+        await operator._reconcile((NAMESPACE, NAME))
+        return [verb for verb, _ in life.kube.calls]
+
+    def test_it_is_used_once_nothing_was_heard(self, life: Life) -> None:
+        assert asyncio.run(self.looks(life, lambda operator: None)) == ["read_progress"]
+
+    def test_it_is_forgotten_when_something_was(self, life: Life) -> None:
+        verbs = asyncio.run(self.looks(life, lambda operator: operator.hear((NAMESPACE, NAME))))
+        assert "get" in verbs
+
+    def test_it_is_not_kept_when_something_was_heard_meanwhile(
+        self, life: Life, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        operator = Operator(life.kube, life.settings)
+        look = life.look()
+
+        def reconcile(*given: Any, **more: Any) -> Look:
+            operator.hear((NAMESPACE, NAME))
+            return look
+
+        monkeypatch.setattr(handlers, "reconcile", reconcile)
+
+        async def main() -> None:
+            await operator._reconcile((NAMESPACE, NAME))
+
+        asyncio.run(main())
+        assert look.settled is not None
+        assert operator._settled == {}
 
 
 class TestRounds:

@@ -298,7 +298,7 @@ class TestNames:
         running.others()
         left = {ref.namespace for ref in running.kube.objects if ref.kind != EVENT}
         assert left == {NAMESPACE}
-        assert running.look() is not None
+        assert running.look().again_in is not None
         assert running.status()["phase"] == "Running"
 
 
@@ -375,7 +375,7 @@ class TestDeadlines:
         begin(life, ttlSecondsAfterFinished=100)
         life.driver_ends(outcome(0), job="Complete")
         life.go_on()
-        assert 90 < (life.look() or 0) < 100
+        assert 90 < (life.look().again_in or 0) < 100
         life.clock.pass_by(101)
         life.look()
         assert SEARCH_JOB.ref(NAMESPACE, NAME) not in life.kube.objects

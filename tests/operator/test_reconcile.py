@@ -9,10 +9,21 @@ from typing import Any
 import pytest
 
 from hyn_k8s.api.schema import Manifest
+from hyn_k8s.documents import Stage
 from hyn_k8s.errors import ClusterError
 from hyn_k8s.kube import DASK_CLUSTER, DEPLOYMENT, JOB, SEARCH_JOB, Ref
+from hyn_k8s.operator.observation import Observation
+from hyn_k8s.operator.reconcile import Look
 from tests.operator.life import Life
-from tests.operator.objects import NAME, NAMESPACE, condition, outcome, progress, search_job
+from tests.operator.objects import (
+    NAME,
+    NAMESPACE,
+    condition,
+    outcome,
+    progress,
+    search_job,
+    standing,
+)
 from tests.operator.test_plan import run
 
 Act = Callable[[Life], None]
@@ -265,12 +276,62 @@ def put(life: Life, manifest: Manifest, **status: Any) -> None:
     life.kube.put(manifest | ({"status": status} if status else {}))
 
 
+class TestASearchThatHasSettled:
+    @pytest.fixture
+    def life(self) -> Life:
+        """A search in its middle, of which nothing is heard."""
+        life = Life()
+        life.apply()
+        life.go_on()
+        run(life)
+        return life
+
+    @staticmethod
+    def verbs(life: Life, settled: Observation | None) -> tuple[list[str], Look]:
+        """What another look asks of the cluster, and what it comes to."""
+        life.kube.calls.clear()
+        life.clock.pass_by(3)
+        look = life.look(settled=settled)
+        return [verb for verb, _ in life.kube.calls], look
+
+    def test_only_its_driver_is_asked(self, life: Life) -> None:
+        first = life.look()
+        assert self.verbs(life, first.settled)[0] == ["read_progress"]
+
+    def test_what_the_driver_says_is_written_once(self, life: Life) -> None:
+        first = life.look()
+        life.driver_says(progress(standing=standing(done=17)))
+        verbs, second = self.verbs(life, first.settled)
+        assert verbs == ["read_progress", "replace_status"]
+        assert life.status()["trials"]["done"] == 17
+        assert self.verbs(life, second.settled)[0] == ["read_progress"]
+
+    def test_a_driver_that_does_not_answer_has_it_looked_at_as_a_whole(self, life: Life) -> None:
+        first = life.look()
+        life.kube.progress.clear()
+        verbs, second = self.verbs(life, first.settled)
+        assert "list" in verbs
+        assert second.settled is None
+
+    def test_after_something_was_done_it_is_looked_at_as_a_whole(self, life: Life) -> None:
+        first = life.look()
+        life.apply(executors=5)
+        life.driver_says(progress(wanted=5))
+        assert self.verbs(life, None)[1].settled is None
+        assert first.settled is not None
+
+    @pytest.mark.parametrize("stage", [Stage.SCHEDULER, Stage.STORAGE, Stage.ENDED])
+    def test_one_that_begins_or_ends_has_not_settled(self, life: Life, stage: Stage) -> None:
+        life.driver_says(progress(stage))
+        assert life.look().settled is None
+
+
 class TestObjectsOfANewerOperator:
     def test_a_spec_that_cannot_be_read_is_told_once(self) -> None:
         life = Life()
         put(life, search_job(executors="as many as there are"))
         for _ in range(3):
-            assert life.look() is None
+            assert life.look() == Look()
         assert life.conditions() == {"ClusterReady": "False Refused"}
         assert "spec.executors" in life.message("ClusterReady")
         assert life.kube.events == [("Warning", "Refused")]
