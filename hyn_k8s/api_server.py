@@ -29,6 +29,9 @@ REQUEST_SECONDS = (5.0, 20.0)
 
 PROGRESS_SECONDS = 3.0
 
+_MOST_PROGRESS = 1 << 20
+"""Bytes; a driver says less than 32 kB, and a script may have put something else at its port."""
+
 _MOST_PROBLEM = 500
 """Characters of what the API server says; it repeats the object it refuses."""
 
@@ -177,10 +180,14 @@ class ApiServer:
         with _told("read the progress of", f"pod {namespace}/{pod}"):
             if self._is_inside:
                 host = f"[{address}]" if ":" in str(address) else address
-                answer = self._http.request("GET", f"http://{host}:{DRIVER_PORT}/progress")
-                if answer.status != 200:
-                    raise ApiException(answer.status, answer.reason)
-                return bytes(answer.data)
+                url = f"http://{host}:{DRIVER_PORT}/progress"
+                answer = self._http.request("GET", url, preload_content=False)
+                try:
+                    if answer.status != 200:
+                        raise ApiException(answer.status, answer.reason)
+                    return bytes(answer.read(_MOST_PROGRESS))
+                finally:
+                    answer.release_conn()
             response = self._core.connect_get_namespaced_pod_proxy_with_path(
                 *(f"{pod}:{DRIVER_PORT}", namespace, "progress"),
                 _request_timeout=PROGRESS_SECONDS,

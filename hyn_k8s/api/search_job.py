@@ -167,7 +167,12 @@ def _names(*fields: str) -> list[str]:
 def _fixed() -> list[Rule]:
     """A rule for each field of spec that must not change after the start."""
     has_begun = "has(oldSelf.status) && has(oldSelf.status.startTime)"
-    stays_suspended = "(self.spec.suspend && oldSelf.spec.suspend)"
+    # Told to rest is not at rest: its pods go first, and what replaces them is made of the spec.
+    stays_suspended = (
+        "(self.spec.suspend && oldSelf.spec.suspend && has(oldSelf.status.conditions) && "
+        "oldSelf.status.conditions.exists(each, "
+        "each.type == 'Suspended' && each.status == 'True'))"
+    )
     rules = []
     for field in SearchJobSpec.model_fields:
         if field in _MUTABLE:
@@ -176,7 +181,7 @@ def _fixed() -> list[Rule]:
         old, new = f"oldSelf.spec.{name}", f"self.spec.{name}"
         same = f"has({old}) == has({new}) && (!has({old}) || {old} == {new})"
         free = f" || {stays_suspended}" if field in _BETWEEN else ""
-        when = " except while it is suspended" if field in _BETWEEN else ""
+        when = " except while its condition Suspended is True" if field in _BETWEEN else ""
         message = f"spec.{name} must not change once the search has begun{when}"
         cel = f"!({has_begun}) || ({same}){free}"
         rules.append(Rule(cel, message, field=f"spec.{name}"))

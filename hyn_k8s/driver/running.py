@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
 from types import CodeType
@@ -94,6 +95,8 @@ class Run:
 
             code = read_script(config.script)
             if remote is not None:
+                # Hypernets looks for options of its own as it is imported.
+                sys.argv = [config.script, *config.arguments]
                 compat.apply()
                 await_cluster(remote, config.startup_timeout_seconds, reporter.enter)
                 watch = IdleWatch(remote, settings.executors, reporter)
@@ -121,6 +124,8 @@ class Run:
         (session,) = sessions
         self._run = session.run or self._run
         self._is_taken = any(isinstance(error, RunTakenError) for error in session.errors)
+        if session.is_terminated:
+            return ending.TERMINATED
         return ending.of_script(code.co_filename, exit_code, session.raised, session.errors)
 
     def _outcome(self, end: Ending) -> Outcome:

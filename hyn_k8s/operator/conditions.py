@@ -6,7 +6,7 @@ the time of its last change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hyn_k8s.api.conditions import ConditionType, Reason
@@ -20,6 +20,7 @@ from hyn_k8s.operator.observation import (
     age,
     has_ended,
     is_ending,
+    is_running_script,
     is_true,
     outcome_of,
     written,
@@ -27,6 +28,7 @@ from hyn_k8s.operator.observation import (
 from hyn_k8s.operator.waiting import (
     Waiting,
     claim_trouble,
+    events_since,
     last_words,
     named_driver,
     refused_pods,
@@ -75,7 +77,7 @@ def storage_trouble(seen: Observation) -> Waiting | None:
     if name is None:
         return None
     if seen.claim is None:
-        cure = "make it, or correct spec.storage.file.claimName"
+        cure = "make it, or delete the SearchJob and apply it with another claimName"
         return Waiting(Reason.CLAIM_MISSING, f"there is no PersistentVolumeClaim {name}; {cure}")
     modes = seen.claim["spec"].get("accessModes") or []
     if "ReadWriteMany" not in modes:
@@ -161,7 +163,7 @@ def driver_running(seen: Observation) -> Verdict:
 
     progress = seen.progress
     if progress is not None:
-        if progress.stage in (Stage.SCRIPT, Stage.SEARCH, Stage.ENDED):
+        if is_running_script(progress):
             return verdict(TRUE, Reason.RUNNING, "the script is being run")
         message = progress.problem.message if progress.problem else _STAGES[progress.stage]
         return verdict(FALSE, Reason.STARTING, message)
@@ -171,7 +173,7 @@ def driver_running(seen: Observation) -> Verdict:
     waiting = waiting_of(seen, DRIVER)
     last = seen.last_driver
     if waiting is None and driver is not None and (last is None or has_ended(last)):
-        waiting = refused_pods([driver], _since(last, seen.events)) or _retrying(last)
+        waiting = refused_pods([driver], events_since(last, seen.events)) or _retrying(last)
     if waiting is not None:
         return verdict(FALSE, waiting.reason, waiting.message)
     if _is_up(seen) and seen.holds(ConditionType.DRIVER_RUNNING):
@@ -185,12 +187,6 @@ def _is_over(seen: Observation, driver: Manifest | None) -> bool:
         return True
     outcome = seen.last_outcome
     return outcome is not None and outcome.exit_code not in DriverExit.RETRIED
-
-
-def _since(last: Manifest | None, events: Sequence[Manifest]) -> list[Manifest]:
-    """The events after a pod was made: what stood in its way before does no more."""
-    made = str(last["metadata"]["creationTimestamp"]) if last else ""
-    return [each for each in events if str(each.get("lastTimestamp") or "") >= made]
 
 
 def _retrying(last: Manifest | None) -> Waiting | None:

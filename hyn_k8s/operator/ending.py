@@ -19,11 +19,19 @@ from hyn_k8s.operator.observation import (
     Observation,
     age,
     condition_of,
+    has_ended,
+    is_running_script,
     is_true,
     moment,
     outcome_of,
 )
-from hyn_k8s.operator.waiting import Waiting, last_words, named_driver
+from hyn_k8s.operator.waiting import (
+    Waiting,
+    events_since,
+    last_words,
+    named_driver,
+    refused_pods,
+)
 
 REPORT_SECONDS = 180.0
 """How long that may take; then the search ends without counts of its own."""
@@ -164,15 +172,27 @@ def _ending_by_deadline(seen: Observation) -> Ending | None:
 def _ending_by_startup(seen: Observation) -> Ending | None:
     """The driver has not been running for too long; what it waits for is told."""
     running = seen.condition(ConditionType.DRIVER_RUNNING)
-    start = _start(seen)
+    start, last = _start(seen), seen.last_driver
     if running is None or running.status is ConditionStatus.TRUE or start is None:
         return None
-    since = max(moment(running.last_transition_time), start)
+    # What was written may be old: the operator was away, or the driver began a moment ago.
+    if is_running_script(seen.progress) or _pauses(seen, last):
+        return None
+    made = moment(last["metadata"]["creationTimestamp"]) if last else start
+    since = max(moment(running.last_transition_time), start, made)
     limit = seen.search_job.spec.startup_timeout_seconds
     if (seen.at - since).total_seconds() < limit:
         return None
     message = f"the script did not begin within startupTimeoutSeconds, {limit} s: {_blame(seen)}"
     return Ending(ConditionType.FAILED, Reason.STARTUP_TIMEOUT, message)
+
+
+def _pauses(seen: Observation, last: Manifest | None) -> bool:
+    """Whether the Job is about to start another driver, which it does later each time."""
+    driver = seen.own(seen.driver)
+    if driver is None or last is None or not has_ended(last):
+        return False
+    return refused_pods([driver], events_since(last, seen.events)) is None
 
 
 def _blame(seen: Observation) -> str:

@@ -11,6 +11,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import kopf
@@ -50,6 +52,8 @@ class Operator:
         """What was seen of searches that have settled, and of which nothing was heard since."""
         self._heard: set[Search] = set()
         """Those of which something was heard since a look at them began."""
+        self._threads = ThreadPoolExecutor(self.queue.at_once, "reconcile")
+        """Of their own, since a round must not wait for them."""
         self._last_round = time.monotonic()
 
     async def run(self) -> None:
@@ -62,11 +66,14 @@ class Operator:
         """How long ago the last round was completed.
 
         Raises:
-            RuntimeError: too long ago.
+            RuntimeError: too long ago; or searches are not looked at.
         """
         ago = time.monotonic() - self._last_round
         if ago > HUNG_SECONDS:
             raise RuntimeError(f"the last round over all searches was {ago:.0f} s ago")
+        waits = self.queue.longest_wait()
+        if waits > HUNG_SECONDS:
+            raise RuntimeError(f"a search has been waiting for {waits:.0f} s to be looked at")
         return f"{ago:.0f} s ago"
 
     def hear(self, search: Search) -> None:
@@ -78,8 +85,8 @@ class Operator:
     async def _reconcile(self, search: Search) -> float | None:
         self._heard.discard(search)
         settled = self._settled.pop(search, None)
-        look = await asyncio.to_thread(
-            reconcile, self._kube, self._settings, *search, settled=settled
+        look = await asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(reconcile, self._kube, self._settings, *search, settled=settled)
         )
         if look.settled is not None and search not in self._heard:
             self._settled[search] = look.settled

@@ -16,7 +16,7 @@ from hyn_k8s.api.schema import Manifest
 from hyn_k8s.api.search_job import SearchJob
 from hyn_k8s.api.status import Condition, ConditionStatus, SearchJobStatus
 from hyn_k8s.api.storage import Storage
-from hyn_k8s.documents import Outcome, Progress
+from hyn_k8s.documents import Outcome, Progress, Stage
 from hyn_k8s.names import DRIVER, ROLE_LABEL, UID_LABEL
 
 
@@ -146,6 +146,11 @@ class Observation:
     def last_outcome(self) -> Outcome | None:
         """What the latest driver left; None while it runs, and if it left nothing."""
         return outcome_of(self.last_driver) if self.last_driver else None
+
+
+def is_running_script(progress: Progress | None) -> bool:
+    """Whether a driver says that its script has begun."""
+    return progress is not None and progress.stage in (Stage.SCRIPT, Stage.SEARCH, Stage.ENDED)
 
 
 def is_ending(manifest: Manifest) -> bool:

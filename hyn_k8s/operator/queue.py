@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -29,9 +30,10 @@ class WorkQueue(Generic[Key]):
 
     def __init__(self, work: Callable[[Key], Awaitable[float | None]], at_once: int = 8) -> None:
         self._work = work
-        self._at_once = at_once
+        self.at_once = at_once
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        self._queued: set[Key] = set()
+        self._queued: dict[Key, float] = {}
+        """Since when, by the monotonic clock."""
         self._busy: set[Key] = set()
         self._added_meanwhile: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -46,7 +48,7 @@ class WorkQueue(Generic[Key]):
         if key in self._busy:
             self._added_meanwhile.add(key)
         elif key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = time.monotonic()
             self._ready.put_nowait(key)
 
     def add_later(self, key: Key, seconds: float) -> None:
@@ -56,11 +58,15 @@ class WorkQueue(Generic[Key]):
             timer.cancel()
         self._timers[key] = asyncio.get_running_loop().call_later(seconds, self.add, key)
 
+    def longest_wait(self) -> float:
+        """For how many seconds the first key in line has been there; 0 without one."""
+        return time.monotonic() - min(self._queued.values(), default=time.monotonic())
+
     async def run(self) -> None:
         """Work on keys until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for _ in range(self._at_once):
+                for _ in range(self.at_once):
                     tasks.create_task(self._work_on_keys())
         finally:
             for timer in self._timers.values():
@@ -69,7 +75,7 @@ class WorkQueue(Generic[Key]):
     async def _work_on_keys(self) -> None:
         while True:
             key = await self._ready.get()
-            self._queued.discard(key)
+            self._queued.pop(key, None)
             self._busy.add(key)
             again_in = await self._work_on(key)
             self._busy.discard(key)

@@ -90,6 +90,12 @@ def refused_pods(owners: Iterable[Manifest], events: Sequence[Manifest]) -> Wait
     return None
 
 
+def events_since(last: Manifest | None, events: Sequence[Manifest]) -> list[Manifest]:
+    """The events after a pod was made: what stood in its way before does no more."""
+    made = str(last["metadata"]["creationTimestamp"]) if last else ""
+    return [each for each in events if str(each.get("lastTimestamp") or "") >= made]
+
+
 def claim_trouble(claim: Manifest, events: Sequence[Manifest]) -> str:
     """What Kubernetes says of a claim that has no volume."""
     if (claim.get("status") or {}).get("phase") == "Lost":

@@ -82,6 +82,8 @@ def run_script(
         finally:
             _running = False
             session.close()
+    if session.is_terminated:
+        return ExitCode.LATER  # though a bare except may have swallowed it
     for error in session.errors:
         print(f"Error: {error}", file=sys.stderr)
     if exit_code in (ExitCode.OK, ExitCode.FAILED) and session.errors:

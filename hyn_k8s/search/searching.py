@@ -127,6 +127,7 @@ class Search:
         finally:
             self._end(state, error, journal)
         if loop.is_terminated:
+            self._session.is_terminated = True
             self._session.script_failed = True  # whatever comes after this search is left to do
             self._session.reporter.tell("Terminated; the same call goes on from here.")
             raise Terminated

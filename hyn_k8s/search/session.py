@@ -92,6 +92,8 @@ class Session:
         """The searches in which a later call has something left to do."""
         self.script_failed = False
         """Whether the script ended with an error of its own."""
+        self.is_terminated = False
+        """Whether SIGTERM has ended a search of it, whatever the script made of that."""
         self.raised: BaseException | None = None
         """What the script ended with, if it did not simply come to its end."""
         self.latest_search: SearchPaths | None = None

@@ -78,6 +78,30 @@ def test_sigterm_ends_it_in_time_and_the_next_one_goes_on(
     pods.check(monkeypatch, trials=12)
 
 
+def test_a_script_that_swallows_everything_does_not_hide_sigterm(
+    pods: Pods, cluster: DaskCluster
+) -> None:
+    before, search, rest = SCRIPT.partition("model.search(")
+    searching = search + rest.partition("\n")[0]
+    pods.write_script(f"{before}try:\n    {searching}\nexcept:\n    print('whatever it was')\n")
+    pod = pods.begin("--trials 12 --seconds 0.8", cluster.address)
+    pods.await_told(4)
+    pod.terminate()
+    assert pod.ended(25) == LATER, pod.said
+    assert "whatever it was" in pod.said
+    problem = pod.outcome().problem
+    assert problem is not None
+    assert "SIGTERM" in problem.message
+
+
+def test_options_of_hypernets_reach_it(pods: Pods, cluster: DaskCluster) -> None:
+    options = "from hypernets.conf._configuration import _conf"
+    pods.write_script(f"{options}\nprint('its level is', _conf.log_level)\n")
+    pod = pods.begin("--log-level=7", cluster.address)
+    assert pod.ended() == 0, pod.said
+    assert "its level is 7" in pod.said
+
+
 class TestWaiting:
     def test_a_scheduler_that_comes_late(self, pods: Pods, tmp_path: pathlib.Path) -> None:
         address = f"tcp://127.0.0.1:{free_port()}"

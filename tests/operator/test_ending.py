@@ -8,9 +8,19 @@ from typing import Any
 import pytest
 
 from hyn_k8s.api.conditions import ConditionType, Reason
-from hyn_k8s.documents import Cause
+from hyn_k8s.documents import Cause, Stage
 from hyn_k8s.operator.ending import Ending, ending_of
-from tests.operator.objects import ago, condition, ended_pod, job, outcome, pod, seen
+from tests.operator.objects import (
+    ago,
+    condition,
+    ended_pod,
+    event,
+    job,
+    outcome,
+    pod,
+    progress,
+    seen,
+)
 
 COMPLETE = job(ended="Complete")
 REFUSED = job(ended="Failed", reason="PodFailurePolicy")
@@ -154,6 +164,24 @@ class TestStartup:
         quota = condition("ClusterReady", "False", "Quota", 600, "exceeded quota: small")
         mount = condition("StorageReady", "False", "Mount", 600, "access denied")
         assert self.late(quota, mount).message.endswith("access denied")
+
+    def test_a_driver_that_runs_by_now_is_not_late(self) -> None:
+        assert ending(status=waits(5000), progress=progress(Stage.SEARCH)) is None
+        assert ending(status=waits(5000), progress=progress(Stage.WORKER)) is not None
+
+    def test_the_pause_before_another_driver_does_not_count(self) -> None:
+        left = ended_pod(outcome(75, Cause.SCHEDULER), age=5000)
+        assert ending(left, driver=job(), status=waits(5000, start=6000)) is None
+
+    def test_but_what_keeps_the_job_from_starting_it_does(self) -> None:
+        left, driver = ended_pod(outcome(75, Cause.SCHEDULER), age=5000), job()
+        refused = (event(driver, "FailedCreate", "exceeded quota: small"),)
+        status = waits(5000, start=6000)
+        assert failed(left, driver=driver, status=status, events=refused) is not None
+
+    def test_each_driver_has_the_whole_time(self) -> None:
+        late = pod("driver", "d-2", age=599)
+        assert ending(late, driver=job(), status=waits(5000, start=6000)) is None
 
     def test_one_that_is_resumed_starts_only_now(self) -> None:
         assert ending(status=waits(5000, condition("Suspended", "True", "Suspended"))) is None

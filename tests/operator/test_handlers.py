@@ -122,6 +122,19 @@ class TestRounds:
         with pytest.raises(RuntimeError, match="the last round over all searches"):
             operator.check_health()
 
+    def test_it_is_not_well_while_searches_wait_for_a_look(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def main() -> None:
+            operator = Operator(FakeKube(), SETTINGS)
+            operator.queue.add((NAMESPACE, NAME))
+            operator.check_health()
+            monkeypatch.setattr(operator.queue, "longest_wait", lambda: 1000.0)
+            with pytest.raises(RuntimeError, match="a search has been waiting for 1000 s"):
+                operator.check_health()
+
+        asyncio.run(main())
+
     def test_a_round_that_fails_does_not_count_and_is_not_the_last(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

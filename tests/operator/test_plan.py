@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hyn_k8s.documents import Cause, Stage
+from hyn_k8s.documents import Cause, Outcome, Stage
 from hyn_k8s.kube import (
     CLAIM,
     CONFIG_MAP,
@@ -108,9 +108,10 @@ class TestFromApplyToComplete:
     def test_between_the_end_of_the_pod_and_of_the_job_no_start_is_told(
         self, running: Life
     ) -> None:
-        running.driver_ends(outcome(0))
+        running.driver_ends(outcome(65, Cause.SCRIPT))
         running.look()
         assert running.conditions()["DriverRunning"] == "False Ended"
+        assert running.status()["phase"] == "Running"
 
     def test_a_look_at_a_search_that_rests_in_itself_asks_for_nothing(self, running: Life) -> None:
         running.kube.calls.clear()
@@ -165,6 +166,18 @@ class TestResultsThatThePodTookAlong:
         running.kube.let_go(Ref.to(running.driver_pod()))
         running.go_on()
         assert "Job s-report" in running.there()
+
+    def test_what_an_earlier_driver_left_does_not_take_back_what_is_known(
+        self, running: Life
+    ) -> None:
+        running.driver_ends(Outcome(75, standing(done=4, running=0, reward=0.5)))
+        running.go_on()
+        run(running)
+        running.driver_ends(None, code=139, job="Failed:PodFailurePolicy")
+        running.go_on()
+        assert running.conditions()["Failed"] == "True ScriptFailed"
+        assert running.status()["trials"]["done"] == 5
+        assert running.status()["best"]["rewards"] == [0.9]
 
     def test_it_ends_without_them_when_they_cannot_be_read(self, running: Life) -> None:
         running.driver_ends(outcome(0), job="Complete")
