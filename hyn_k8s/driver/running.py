@@ -25,7 +25,7 @@ from hyn_k8s.driver.problems import Veil
 from hyn_k8s.driver.reporter import DriverReporter
 from hyn_k8s.driver.server import serving
 from hyn_k8s.driver.waiting import await_cluster
-from hyn_k8s.errors import HynError, RunTakenError, SettingsError
+from hyn_k8s.errors import HynError, RunTakenError, ScriptError, SettingsError
 from hyn_k8s.search.reporting import LineReporter
 from hyn_k8s.search.settings import Backend, Settings, read_settings, read_slips
 from hyn_k8s.search.signals import Terminated
@@ -90,14 +90,11 @@ class Run:
             contextlib.ExitStack() as opened,
         ):
             # They bring Dask, which takes a second: progress is served by then.
-            from hyn_k8s.search import compat
             from hyn_k8s.search.runner import read_script
 
             code = read_script(config.script)
             if remote is not None:
-                # Hypernets looks for options of its own as it is imported.
-                sys.argv = [config.script, *config.arguments]
-                compat.apply()
+                _import_hypernets(config)
                 await_cluster(remote, config.startup_timeout_seconds, reporter.enter)
                 watch = IdleWatch(remote, settings.executors, reporter)
                 opened.callback(watch.close)
@@ -136,6 +133,24 @@ class Run:
     def _keep(self, outcome: Outcome) -> None:
         if self._settings is not None and self._run is not None and not self._is_taken:
             keep_outcome(outcome, self._settings.storage, self._run)
+
+
+def _import_hypernets(config: RunConfig) -> None:
+    """Import it as the script would, by whose arguments it looks for options of its own.
+
+    Raises:
+        ScriptError: it has ended the process over one of them.
+    """
+    from hyn_k8s.search import compat
+
+    sys.argv = [config.script, *config.arguments]
+    try:
+        compat.apply()
+    except Terminated:
+        raise
+    except SystemExit as exit_:
+        ended = f"Hypernets did not take its arguments and ended with {exit_.code}"
+        raise ScriptError(config.script, f"{ended}; the log says why") from None
 
 
 def _read_config(path: str) -> RunConfig:

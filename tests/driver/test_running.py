@@ -97,9 +97,15 @@ def test_a_script_that_swallows_everything_does_not_hide_sigterm(
 def test_options_of_hypernets_reach_it(pods: Pods, cluster: DaskCluster) -> None:
     options = "from hypernets.conf._configuration import _conf"
     pods.write_script(f"{options}\nprint('its level is', _conf.log_level)\n")
-    pod = pods.begin("--log-level=7", cluster.address)
+    pod = pods.begin("--log-level=ERROR", cluster.address)
     assert pod.ended() == 0, pod.said
-    assert "its level is 7" in pod.said
+    assert "its level is 40" in pod.said
+    pod = pods.begin("--log-level=7", cluster.address)
+    assert pod.ended() == FAILED, pod.said
+    problem = pod.outcome().problem
+    assert problem is not None
+    assert problem.cause is Cause.SCRIPT
+    assert "Hypernets did not take its arguments" in problem.message
 
 
 class TestWaiting:
