@@ -125,6 +125,11 @@ def _claim(kube: Kube, cluster: Cluster, namespace: str) -> str:
         spec["storageClassName"] = cluster.shared
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": CLAIM}}
     kube.apply([{**claim, "spec": spec}], namespace)
+    if cluster.has_nodes:  # elsewhere it may wait for its first pod
+        kube.await_status(
+            *("v1", "PersistentVolumeClaim", CLAIM, namespace),
+            lambda status: status.get("phase") == "Bound",
+        )
     return CLAIM
 
 

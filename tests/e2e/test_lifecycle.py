@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from tests.e2e.kube import EVERY, Kube
+from tests.e2e.objects import config_map
 from tests.e2e.search_jobs import API, KIND, NAME, SEARCH, AppliedSearch, Kept, applied
 from tests.e2e.searches import read
 from tests.faults.scripts import SCRIPT
@@ -54,12 +56,22 @@ def test_suspended_it_has_no_pods_and_goes_on_where_it_was(
     search.check_trials(24)
 
 
+def script_in_the_image(kube: Kube, namespace: str) -> dict[str, Any]:
+    """A spec with the script where an image that was built on ours would have it."""
+    kube.apply([config_map("image", {"search.py": SCRIPT})], namespace)
+    driver = {
+        "volumes": [{"name": "app", "configMap": {"name": "image"}}],
+        "volumeMounts": [{"name": "app", "mountPath": "/app"}],
+    }
+    return {"script": {"path": "/app/search.py"}, "driver": driver}
+
+
 def test_out_of_time_it_fails_and_is_deleted_later_but_its_data_stay(
     kube: Kube, cluster: Cluster, namespace: str, shared: Kept
 ) -> None:
     search = applied(
         *(kube, cluster, namespace, shared),
-        script={"inline": SCRIPT},
+        **script_in_the_image(kube, namespace),
         args=["--trials", "60", "--seconds", "3"],
     )
     search.await_done(3)
@@ -125,10 +137,12 @@ def test_two_of_one_name_in_two_namespaces_do_not_meet(
     other_claim: str,
 ) -> None:
     assert shared.spec["file"]["claimName"] == other_claim, "and they share a directory as well"
+    for each in (namespace, other_namespace):
+        kube.apply([config_map("scripts", {"search.py": SCRIPT})], each)
     searches = [
         applied(
             *(kube, cluster, each, shared),
-            script={"inline": SCRIPT},
+            script={"configMap": {"name": "scripts", "key": "search.py"}},
             args=["--trials", "6"],
             executors=1,
         )

@@ -53,6 +53,16 @@ NONSENSE = {
 }
 """Dask reads its configuration there, and ends if it cannot."""
 
+NARROW = _v1(
+    "PersistentVolumeClaim",
+    "narrow",
+    spec={
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "",
+        "resources": {"requests": {"storage": "1Gi"}},
+    },
+)
+
 CASES = {
     "an image that cannot be pulled": Case(
         {"image": "localhost:1/no/such:1"}, "ClusterReady", "ImagePull", "no/such:1"
@@ -93,6 +103,20 @@ CASES = {
         "StorageReady",
         "ClaimMissing",
         "no PersistentVolumeClaim absent",
+    ),
+    "a claim for one node": Case(
+        {"storage": {"file": {"claimName": "narrow"}}},
+        "StorageReady",
+        "ClaimNotShared",
+        "need ReadWriteMany",
+        [NARROW],
+    ),
+    "a name that is taken": Case(
+        {},
+        "ClusterReady",
+        "NameTaken",
+        "ConfigMap search-run is there and is not this search's",
+        [config_map("search-run", {"somebody": "else's"})],
     ),
     "too little memory for the scheduler": Case(
         {"scheduler": TINY}, "ClusterReady", "OutOfMemory", "more memory than its limit"
