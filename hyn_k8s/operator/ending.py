@@ -13,7 +13,7 @@ from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.api.status import ConditionStatus
 from hyn_k8s.contract import DriverExit
-from hyn_k8s.documents import Cause, Outcome
+from hyn_k8s.documents import Cause, Outcome, Standing
 from hyn_k8s.names import DRIVER, REPORT
 from hyn_k8s.operator.observation import (
     Observation,
@@ -117,6 +117,19 @@ def final_outcome(seen: Observation) -> Outcome | None:
     if driver is not None and _has_succeeded(seen, driver):
         found = [each for each in found if each.exit_code == DriverExit.OK]
     return found[-1] if found else None
+
+
+def standing_of(seen: Observation, ending: Ending) -> Standing | None:
+    """What the outcome says of the trials, unless it is behind what is known.
+
+    The last driver may have been killed without a word. Then the outcome is an earlier one's.
+    """
+    outcome, search, trials = ending.outcome, seen.status.search, seen.status.trials
+    if outcome is None or search is None or trials is None:
+        return outcome.standing if outcome else None
+    standing = outcome.standing
+    known = (search.ordinal, trials.done)
+    return standing if (standing.ordinal or 0, standing.trials.done) >= known else None
 
 
 def _has_ended_report(seen: Observation) -> bool:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.api.status import SearchJobStatus
-from hyn_k8s.documents import Standing
 from hyn_k8s.names import DRIVER
 from hyn_k8s.objects import (
     Search,
@@ -36,6 +35,7 @@ from hyn_k8s.operator.ending import (
     ending_of,
     final_outcome,
     has_ended_driver,
+    standing_of,
 )
 from hyn_k8s.operator.observation import Observation, is_ending, moment, written
 from hyn_k8s.operator.settings import OperatorSettings
@@ -202,23 +202,10 @@ def _end(seen: Observation, ending: Ending) -> Plan:
     status = following_status(
         seen,
         [*verdicts, Verdict(ending.type, TRUE, ending.reason, ending.message)],
-        standing=_last_standing(seen, ending),
+        standing=standing_of(seen, ending),
         completion_time=written(seen.at),
     )
     return Plan(status=at_rest(status), again_in=0.0)
-
-
-def _last_standing(seen: Observation, ending: Ending) -> Standing | None:
-    """What the outcome says of the trials, unless it is behind what is known.
-
-    The last driver may have been killed without a word. Then the outcome is an earlier one's.
-    """
-    outcome, search, trials = ending.outcome, seen.status.search, seen.status.trials
-    if outcome is None or search is None or trials is None:
-        return outcome.standing if outcome else None
-    standing = outcome.standing
-    known = (search.ordinal, trials.done)
-    return standing if (standing.ordinal or 0, standing.trials.done) >= known else None
 
 
 def _after_the_end(seen: Observation) -> Plan:
