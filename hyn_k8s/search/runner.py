@@ -82,10 +82,10 @@ def run_script(
         finally:
             _running = False
             session.close()
-    if session.is_terminated:
-        return ExitCode.LATER  # though a bare except may have swallowed it
     for error in session.errors:
         print(f"Error: {error}", file=sys.stderr)
+    if session.is_terminated:
+        return ExitCode.LATER  # though a bare except may have swallowed it
     if exit_code in (ExitCode.OK, ExitCode.FAILED) and session.errors:
         return ExitCode.LATER if _goes_on_later(session) else ExitCode.FAILED
     return exit_code
