@@ -19,7 +19,8 @@ Key = TypeVar("Key")
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 15.0
+"""Within so long what keeps a search waiting is told, even if the API server refuses something."""
 
 
 class WorkQueue(Generic[Key]):
