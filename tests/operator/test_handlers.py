@@ -17,7 +17,7 @@ from hyn_k8s.operator.reconcile import Look
 from tests.operator.fake_kube import FakeKube
 from tests.operator.life import Life
 from tests.operator.objects import NAME, NAMESPACE, SETTINGS, pod, search_job
-from tests.operator.test_plan import run
+from tests.operator.test_plan import begin
 
 
 def changed(type_: str | None = "MODIFIED", generation: int = 2, seen: int = 2, **more: Any) -> Any:
@@ -60,11 +60,7 @@ class TestWhatWasSeenOfASettledSearch:
 
     @pytest.fixture
     def life(self) -> Life:
-        life = Life()
-        life.apply()
-        life.go_on()
-        run(life)
-        return life
+        return begin(Life())
 
     @staticmethod
     async def looks(life: Life, between: Callable[[Operator], None]) -> list[str]:

@@ -24,7 +24,7 @@ from tests.operator.objects import (
     search_job,
     standing,
 )
-from tests.operator.test_plan import run
+from tests.operator.test_plan import begin, run
 
 Act = Callable[[Life], None]
 
@@ -280,11 +280,7 @@ class TestASearchThatHasSettled:
     @pytest.fixture
     def life(self) -> Life:
         """A search in its middle, of which nothing is heard."""
-        life = Life()
-        life.apply()
-        life.go_on()
-        run(life)
-        return life
+        return begin(Life())
 
     @staticmethod
     def verbs(life: Life, settled: Observation | None) -> tuple[list[str], Look]:
