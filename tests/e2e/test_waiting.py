@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import controllers
 from tests.e2e.kube import EVERY, Kube, Object
 from tests.e2e.objects import config_map, shared_volume
 from tests.e2e.search_jobs import AppliedSearch, Kept, on_claim
+from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
 from tests.waiting import until
 
@@ -182,3 +184,17 @@ def test_a_volume_that_cannot_be_mounted_is_told(
     search.apply(script={"inline": "print(1)"}, executors=1)
     condition = search.await_condition("StorageReady", "False", "Mount", SOON)
     assert "hostPath type check failed" in condition["message"]
+
+
+@pytest.mark.alone
+@pytest.mark.faults
+def test_a_dask_controller_that_is_down_is_told_and_with_one_it_goes_on(
+    kube: Kube, cluster: Cluster, namespace: str, claim: str
+) -> None:
+    kept = on_claim(claim, namespace)
+    search = AppliedSearch(kube, namespace, cluster.images["runtime"], kept)
+    with controllers.stopped(kube, "dask-controller"):
+        search.apply(script={"inline": SCRIPT}, args=["--trials", "3"], executors=1)
+        search.await_condition("ClusterReady", "False", "DaskControllerSilent", 90)
+    search.await_complete()
+    search.check_trials(3)
