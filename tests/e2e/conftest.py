@@ -12,13 +12,14 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.e2e import controllers
-from tests.e2e.kube import Kube
+from tests.e2e.kube import EVERY, Kube
 from tests.e2e.kubectl import kubectl
 from tests.e2e.objects import CLAIM, CLUSTER, shared_volume
-from tests.e2e.search_jobs import API, KIND, NAME, Kept, in_bucket, on_claim
+from tests.e2e.search_jobs import API, KIND, NAME, SEARCH, Kept, in_bucket, on_claim
 from tests.e2e.servers import KEYS, await_server, minio
 from tests.kind.cluster import Cluster, read_cluster
 from tests.kind.images import ROOT
+from tests.waiting import until
 
 FAILED = pytest.StashKey[bool]()
 
@@ -88,6 +89,8 @@ def _namespace(kube: Kube, cluster: Cluster, test: pytest.Item) -> Iterator[str]
         kube.await_gone(API, KIND, NAME, name)
         # Its children go only while dask's controller sees the namespace as it was.
         kube.await_gone("kubernetes.dask.org/v1", "DaskCluster", CLUSTER, name)
+        # A namespace that still has pods is looked at again after half of the time they may take.
+        until(lambda: not kube.find("v1", "Pod", name, SEARCH), "its pods to go", 120, EVERY)
         kube.await_gone("v1", "Namespace", name)
         kube.await_gone("v1", "PersistentVolume", name)
 

@@ -288,7 +288,10 @@ def s3_server(
         "metadata": {"name": name},
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _pod(container, data)},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {**_pod(container, data), "terminationGracePeriodSeconds": 1},
+            },
         },
     }
     service = {

@@ -297,8 +297,8 @@ class TestOnceItHasBegun:
 
     def test_nor_while_it_is_only_told_to_rest(self, kube: Kube, begun: str) -> None:
         rests = {"type": "Suspended", "status": "False", "reason": "Resumed", "message": "it runs"}
-        changed_at = {"lastTransitionTime": "2026-01-01T00:00:00Z"}
-        kube.set_status(*_REF, begun, {"conditions": [rests | changed_at]})
+        more = {"lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}
+        kube.set_status(*_REF, begun, {"conditions": [rests | more]})
         refusal = kube.refusal(_changed({**MUST_STAY["the workers"], "suspend": True}), begun)
         assert refusal is not None
         assert "except while its condition Suspended is True" in refusal
