@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,13 +47,16 @@ def read_job_file(path: str) -> LocalJob:
     """
     search_job = _validated(path, _read_manifest(path))
     spec, file = search_job.spec, pathlib.Path(path).name
-    variables = {}
+    variables: dict[str, str] = {}
     for number, each in enumerate(spec.env or []):
         if each.value_from is None:
-            variables[each.name] = each.value or ""
+            variables[each.name] = expanded(each.value or "", {**os.environ, **variables})
         elif each.name not in os.environ:
             problem = f"spec.env[{number}].valueFrom is of the cluster; set {each.name} here"
             raise SpecError(file, problem)
+    if spec.env_from:
+        problem = "spec.envFrom is of the cluster; set its variables here, and leave it out"
+        raise SpecError(file, problem)
     if spec.script.config_map is not None:
         problem = "spec.script.configMap is of the cluster; name the script behind the options"
         raise SpecError(file, problem)
@@ -66,16 +70,29 @@ def read_job_file(path: str) -> LocalJob:
             contract.EXECUTORS: str(spec.executors),
             contract.TRIAL_ATTEMPTS: str(spec.trial_attempts),
             **_timeout(spec.trial_timeout_seconds),
-            **_storage(spec.storage),
+            **_storage(file, spec.storage),
         },
     )
+
+
+def expanded(value: str, variables: Mapping[str, str]) -> str:
+    """``value`` with each ``$(NAME)`` replaced as Kubernetes does it.
+
+    That of an unknown name stays as it is, and so does one behind a second dollar, which goes.
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        name = found["name"]
+        return "$" if name is None else variables.get(name, found[0])
+
+    return re.sub(r"\$\$|\$\((?P<name>[^)]+)\)", replaced, value)
 
 
 def _timeout(seconds: int | None) -> dict[Variable, str]:
     return {} if seconds is None else {contract.TRIAL_TIMEOUT: str(seconds)}
 
 
-def _storage(storage: Storage | None) -> dict[Variable, str]:
+def _storage(file: str, storage: Storage | None) -> dict[Variable, str]:
     """A bucket is the same from here; a volume is, where it is mounted here at the same path."""
     if storage is None:
         return {}
@@ -86,12 +103,35 @@ def _storage(storage: Storage | None) -> dict[Variable, str]:
     s3 = storage.s3
     assert s3 is not None
     found = {contract.STORAGE_TYPE: "s3", contract.STORAGE_ROOT: s3.root}
-    options: dict[str, Any] = dict(s3.options or {})
+    name = contract.STORAGE_OPTIONS.name
+    here = os.environ.get(name, "")
+    if s3.options_field is not None:
+        if here:
+            return found
+        # Without them the bucket of that name at AWS would be meant.
+        problem = f"spec.storage.s3.optionsField is of the cluster; set {name} here"
+        raise SpecError(file, problem)
+    options = _options(here)
+    arguments = options.get("client_kwargs") or {}
     if s3.endpoint is not None:
         options["endpoint_url"] = s3.endpoint
+        arguments = {key: each for key, each in arguments.items() if key != "endpoint_url"}
     if s3.region is not None:
-        options["client_kwargs"] = {**options.get("client_kwargs", {}), "region_name": s3.region}
+        arguments = {**arguments, "region_name": s3.region}
+    of_job = dict(s3.options or {})
+    arguments = {**arguments, **of_job.pop("client_kwargs", {})}
+    options |= of_job | ({"client_kwargs": arguments} if arguments else {})
     return found | ({contract.STORAGE_OPTIONS: json.dumps(options)} if options else {})
+
+
+def _options(text: str) -> dict[str, Any]:
+    """The options of the environment, to which the SearchJob's are added; none that are wrong,
+    which the settings tell."""
+    try:
+        found = json.loads(text or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _read_manifest(path: str) -> Mapping[str, Any]:

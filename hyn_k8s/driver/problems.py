@@ -82,7 +82,7 @@ class Veil:
 
     def __call__(self, problem: Problem) -> Problem:
         """The same without keys."""
-        message = problem.message
+        message = str(problem.message)  # exactly that: a Trouble cannot be copied, nor be JSON
         for secret in self._secrets:
             message = message.replace(secret, "***")
         return Problem(problem.cause, message)

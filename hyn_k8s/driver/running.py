@@ -120,10 +120,12 @@ class Run:
         exit_code = run_script(config.script, code, arguments, settings, reporter, ended, begins)
         (session,) = sessions
         self._run = session.run or self._run
-        self._is_taken = any(isinstance(error, RunTakenError) for error in session.errors)
+        # The script may have caught what has ended a search, and have made of it what it liked.
+        errors = [*session.errors, *filter(None, [session.failure])]
+        self._is_taken = any(isinstance(error, RunTakenError) for error in errors)
         if session.is_terminated:
             return ending.TERMINATED
-        return ending.of_script(code.co_filename, exit_code, session.raised, session.errors)
+        return ending.of_script(code.co_filename, exit_code, session.raised, errors)
 
     def _outcome(self, end: Ending) -> Outcome:
         standing = self._reporter.standing() if self._reporter else Standing()

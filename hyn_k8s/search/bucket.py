@@ -18,6 +18,7 @@ from minio.credentials.providers import (
     AWSConfigProvider,
     ChainedProvider,
     EnvAWSProvider,
+    Provider,
     StaticProvider,
 )
 from minio.error import MinioException, S3Error
@@ -34,6 +35,7 @@ RETRIES = urllib3.Retry(
     connect=2,
     read=4,
     status=4,
+    other=0,  # a certificate that is not trusted is not so a moment later
     status_forcelist=(500, 502, 503, 504),
     allowed_methods=None,  # making a bucket again is no harm
     raise_on_status=False,  # the answer says what is wrong
@@ -50,7 +52,10 @@ def ensure_bucket(storage: S3Storage) -> None:
     """
     settings = storage.settings
     bucket = settings.root.partition("/")[0]
-    client = _client(settings, storage.url)
+    keys = _keys(settings)
+    if keys is None:
+        return  # botocore looks in more places: a pod's role, SSO; the first object will tell
+    client = _client(settings, storage.url, keys)
     try:
         if not client.bucket_exists(bucket):
             client.make_bucket(bucket)
@@ -60,28 +65,38 @@ def ensure_bucket(storage: S3Storage) -> None:
         if error.code == "AccessDenied":
             return  # keys may be good for objects only; writing the first object will tell
         raise s3_error(storage.url, error.code or "unknown") from None
+    except ValueError as error:  # it has rules of its own for names of buckets and regions
+        raise StorageError(storage.url, f"bucket {bucket}: {error}", lasting=True) from None
     except (urllib3.exceptions.HTTPError, MinioException) as error:
         reason = getattr(error, "reason", None)
         untrusted = isinstance(reason, urllib3.exceptions.SSLError)
         raise s3_error(storage.url, type(reason if untrusted else error).__name__) from None
 
 
-def _client(settings: StorageSettings, url: str) -> Minio:
+def _keys(settings: StorageSettings) -> Provider | None:
+    """The keys of the settings, else those of the environment or of ~/.aws; None without any."""
+    given = settings.credentials
+    if given is not None:
+        return StaticProvider(given.access_key, given.secret_key, given.session_token)
+    found = ChainedProvider([EnvAWSProvider(), AWSConfigProvider()])
+    try:
+        found.retrieve()
+    except ValueError:
+        return None
+    return found
+
+
+def _client(settings: StorageSettings, url: str, keys: Provider) -> Minio:
     parts = urlsplit(settings.endpoint or "https://s3.amazonaws.com")
     if parts.scheme not in ("http", "https") or not parts.netloc:
         problem = f"endpoint_url in {contract.STORAGE_OPTIONS.name} is no http:// or https:// URL"
         raise StorageError(url, problem, lasting=True)
     client_kwargs = settings.options.get("client_kwargs") or {}
-    keys = settings.credentials
     return Minio(
         endpoint=parts.netloc.rpartition("@")[2],
         secure=parts.scheme == "https",
         region=client_kwargs.get("region_name"),
-        credentials=(
-            StaticProvider(keys.access_key, keys.secret_key, keys.session_token)
-            if keys
-            else ChainedProvider([EnvAWSProvider(), AWSConfigProvider()])
-        ),
+        credentials=keys,
         http_client=urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=ANSWER_TIMEOUT_SECONDS),
             retries=RETRIES,

@@ -67,11 +67,14 @@ class DaskDispatcher:
                     space_options=_space_options(hyper_model, X, y),
                 )
                 executors = self._executors or session.settings.executors
-                return Search(session, hyper_model, request, executors).run()
+                following = Search(session, hyper_model, request, executors).run()
         except HynError as error:
+            session.failure = error
             if experiment_of(hyper_model) is not None:
                 session.errors.append(error)  # the experiment logs it, and returns nothing
             raise
+        session.failure = None
+        return following
 
 
 def _start_session() -> Session:

@@ -76,8 +76,9 @@ def run_script(
         try:
             if begins is not None:
                 begins(session)
-            exit_code = _run(code, session)
-            session.script_failed |= exit_code != ExitCode.OK
+            with ending_later(session.note_terminated):
+                exit_code = _run(code, session)
+            session.script_failed |= exit_code != ExitCode.OK or session.is_terminated
             ended(session, exit_code)
         finally:
             _running = False

@@ -63,6 +63,8 @@ class Search:
             Terminated: after SIGTERM.
         """
         with self._forgotten_if_it_fails():
+            if self._session.is_terminated:
+                raise Terminated  # again: the script has swallowed the first one
             past = self._find_past()
         models = self._storage.rooted(self._paths.models)
         store = self._request.trial_store
@@ -127,7 +129,7 @@ class Search:
         finally:
             self._end(state, error, journal)
         if loop.is_terminated:
-            self._session.is_terminated = True
+            self._session.note_terminated()
             self._session.script_failed = True  # whatever comes after this search is left to do
             self._session.reporter.tell("Terminated; the same call goes on from here.")
             raise Terminated

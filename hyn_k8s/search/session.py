@@ -93,7 +93,10 @@ class Session:
         self.script_failed = False
         """Whether the script ended with an error of its own."""
         self.is_terminated = False
-        """Whether SIGTERM has ended a search of it, whatever the script made of that."""
+        """Whether SIGTERM has told it to end, whatever the script made of that."""
+        self.failure: HynError | None = None
+        """What ended the last search, if that did not go through, whatever the script made of it.
+        """
         self.raised: BaseException | None = None
         """What the script ended with, if it did not simply come to its end."""
         self.latest_search: SearchPaths | None = None
@@ -122,6 +125,10 @@ class Session:
     def dashboard(self) -> str | None:
         """The URL of Dask's dashboard, None while it is unknown."""
         return self._cluster.dashboard if self._cluster else None
+
+    def note_terminated(self) -> None:
+        """SIGTERM has told the process to end."""
+        self.is_terminated = True
 
     def begin_search(self, identity: Identity) -> Begun:
         """The next search, where it is or where it begins; the first one decides on the run.

@@ -33,30 +33,34 @@ class Terminated(SystemExit):
 def signals_reach(interrupt: Callable[[], None], terminate: Callable[[], None]) -> Iterator[None]:
     """Within, Ctrl-C calls ``interrupt`` and SIGTERM calls ``terminate``, the first time."""
     by_default = signal.default_int_handler
+    before = signal.getsignal(signal.SIGTERM)
     interrupted = _first(interrupt, by_default)
-    terminated = _first(terminate, _end_at_once)
+    terminated = _first(terminate, before if isinstance(before, _EndsAtOnce) else _EndsAtOnce())
     with (
-        _replaced(signal.SIGINT, (by_default,), interrupted),
-        _replaced(signal.SIGTERM, (signal.SIG_DFL, _end_at_once), terminated),
+        _replaced(signal.SIGINT, lambda found: found is by_default, interrupted),
+        _replaced(signal.SIGTERM, _ends, terminated),
     ):
         yield
 
 
 @contextlib.contextmanager
-def ending_later() -> Iterator[None]:
+def ending_later(note: Callable[[], None] | None = None) -> Iterator[None]:
     """Within, SIGTERM ends the process at once, with the code that says: continue later.
 
-    By default it would be killed without letting go of its run.
+    By default it would be killed without letting go of its run. ``note`` hears of it first: a bare
+    ``except`` of a script, or of a library, may swallow what is raised.
     """
-    with _replaced(signal.SIGTERM, (signal.SIG_DFL,), _end_at_once):
+    with _replaced(signal.SIGTERM, _ends, _EndsAtOnce(note)):
         yield
 
 
 @contextlib.contextmanager
-def _replaced(number: int, replaceable: tuple[Any, ...], handler: _Handler) -> Iterator[None]:
-    """Within, ``handler`` takes the signal, if one of the ``replaceable`` does so now."""
+def _replaced(
+    number: int, is_replaceable: Callable[[Any], bool], handler: _Handler
+) -> Iterator[None]:
+    """Within, ``handler`` takes the signal, if what does so now is replaceable."""
     before = signal.getsignal(number)
-    if threading.current_thread() is not threading.main_thread() or before not in replaceable:
+    if threading.current_thread() is not threading.main_thread() or not is_replaceable(before):
         yield
         return
     signal.signal(number, handler)
@@ -76,8 +80,21 @@ def _first(call: Callable[[], None], later: _Handler) -> _Handler:
     return handle
 
 
-def _end_at_once(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+class _EndsAtOnce:
+    """The handler that ends whatever runs."""
+
+    def __init__(self, note: Callable[[], None] | None = None) -> None:
+        self._note = note
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        if self._note is not None:
+            self._note()
+        raise Terminated
+
+
+def _ends(handler: Any) -> bool:
+    """Whether it is Python's handler of SIGTERM, or one of ours in its stead."""
+    return handler is signal.SIG_DFL or isinstance(handler, _EndsAtOnce)
 
 
 @contextlib.contextmanager

@@ -86,6 +86,39 @@ class TestReading:
             "client_kwargs": {"region_name": "eu-1", "verify": "/ca.crt"},
         }
 
+    def test_the_keys_of_the_environments_options_stay(
+        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        here = {"key": "k", "client_kwargs": {"endpoint_url": "http://elsewhere", "verify": "/ca"}}
+        monkeypatch.setenv("HYN_STORAGE_OPTIONS", json.dumps(here))
+        s3 = {"root": "/bucket/runs", "endpoint": "http://minio:9000", "region": "eu-1"}
+        read = read_job_file(written(tmp_path, job(storage={"s3": s3})))
+        assert json.loads(read.settings[contract.STORAGE_OPTIONS]) == {
+            "key": "k",
+            "endpoint_url": "http://minio:9000",
+            "client_kwargs": {"verify": "/ca", "region_name": "eu-1"},
+        }
+
+    def test_options_of_a_secret_are_those_of_the_environment(
+        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        s3 = {"root": "/bucket/runs", "secretName": "s3", "optionsField": "options"}
+        file = written(tmp_path, job(storage={"s3": s3}))
+        with pytest.raises(SpecError, match="optionsField is of the cluster; set HYN_STORAGE_OPT"):
+            read_job_file(file)
+        monkeypatch.setenv("HYN_STORAGE_OPTIONS", '{"key": "k"}')
+        assert contract.STORAGE_OPTIONS not in read_job_file(file).settings
+
+    def test_variables_refer_to_others_as_on_a_cluster(
+        self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HERE", "1")
+        values = {"A": "$(HERE)2", "B": "$(A)3$$(A)", "C": "$(LATER) $HERE $", "LATER": "x"}
+        env = [{"name": name, "value": value} for name, value in values.items()]
+        read = read_job_file(written(tmp_path, job(env=env)))
+        expected = {"A": "12", "B": "123$(A)", "C": "$(LATER) $HERE $", "LATER": "x"}
+        assert read.variables == expected
+
     def test_other_objects_of_the_file_are_left_alone(self, tmp_path: pathlib.Path) -> None:
         other = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3"}}
         assert read_job_file(written(tmp_path, other, job())).name == "heart"
@@ -99,6 +132,10 @@ class TestReading:
             ([job(executers=1)], "spec.executers: Extra inputs are not permitted"),
             ([job(script={})], "spec.script: set exactly one of inline, configMap and path"),
             ([{**job(), "metadata": {"name": "Heart"}}], "metadata.name: "),
+            (
+                [job(envFrom=[{"secretRef": {"name": "s"}}])],
+                "spec.envFrom is of the cluster; set its variables here, and leave it out",
+            ),
             (
                 [job(script={"configMap": {"name": "scripts", "key": "a.py"}})],
                 "spec.script.configMap is of the cluster; name the script behind the options",

@@ -123,6 +123,7 @@ def test_a_storage_that_is_away_is_a_problem_until_a_trial_is_done(
     assert reporter.progress().problem == Problem(
         Cause.STORAGE, "storage /mnt: its mount is not connected; trying again for 120 s"
     )
+    assert "its mount is not connected" in reporter.progress().to_json()
     assert len(log.told) == 1
     reporter.show(dataclasses.replace(search(), succeeded=1))
     assert reporter.progress().problem is None

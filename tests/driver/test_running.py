@@ -14,7 +14,7 @@ from tests.faults.evidence import Bucket
 from tests.faults.scripts import SCRIPT
 from tests.mounts import elsewhere
 from tests.processes import DaskCluster, S3Server, dask_cluster, free_port
-from tests.waiting import last_for
+from tests.waiting import last_for, until
 
 
 def test_a_run_is_served_while_it_goes_on_and_left_when_it_is_over(
@@ -78,20 +78,50 @@ def test_sigterm_ends_it_in_time_and_the_next_one_goes_on(
     pods.check(monkeypatch, trials=12)
 
 
+BEFORE, _, REST = SCRIPT.partition("model.search(")
+SEARCHING = f"model.search({REST.splitlines()[0]}"
+
+
 def test_a_script_that_swallows_everything_does_not_hide_sigterm(
     pods: Pods, cluster: DaskCluster
 ) -> None:
-    before, search, rest = SCRIPT.partition("model.search(")
-    searching = search + rest.partition("\n")[0]
-    pods.write_script(f"{before}try:\n    {searching}\nexcept:\n    print('whatever it was')\n")
+    swallowing = f"    try:\n        {SEARCHING}\n    except:\n        print('whatever it was')\n"
+    pods.write_script(f"{BEFORE}for _ in range(2):\n{swallowing}")
     pod = pods.begin("--trials 12 --seconds 0.8", cluster.address)
     pods.await_told(4)
     pod.terminate()
     assert pod.ended(25) == LATER, pod.said
-    assert "whatever it was" in pod.said
+    assert pod.said.count("whatever it was") == 2, "nor does the second search go on"
     problem = pod.outcome().problem
     assert problem is not None
     assert "SIGTERM" in problem.message
+
+
+def test_nor_does_it_hide_sigterm_where_nothing_is_searched(pods: Pods) -> None:
+    waiting = "try:\n    time.sleep(60)\nexcept BaseException:\n    sys.exit(1)\n"
+    pods.write_script(f"import sys, time\nprint('it waits', flush=True)\n{waiting}")
+    pod = pods.begin()
+    until(lambda: "it waits" in pod.said, "the script", 30)
+    pod.terminate()
+    assert pod.ended(10) == LATER, pod.said
+
+
+def test_a_script_that_swallows_it_does_not_hide_that_the_storage_went_away(
+    pods: Pods, cluster: DaskCluster
+) -> None:
+    swallowing = f"try:\n    {SEARCHING}\nexcept Exception:\n    print('whatever it was')\n"
+    pods.write_script(f"{BEFORE}{swallowing}")
+    patience = {"HYN_STORAGE_PATIENCE": "1"}
+    pod = pods.begin("--trials 60 --seconds 0.5", cluster.address, env=patience)
+    pods.await_told(3)
+    root = pods.folder.parent / "root"
+    root.rename(root.with_name("away"))
+    root.write_text("no directory any more")
+    assert pod.ended(60) == LATER, pod.said
+    assert "whatever it was" in pod.said
+    problem = pod.outcome().problem
+    assert problem is not None
+    assert problem.cause is Cause.STORAGE
 
 
 def test_options_of_hypernets_reach_it(pods: Pods, cluster: DaskCluster) -> None:

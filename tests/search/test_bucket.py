@@ -42,11 +42,11 @@ def endpoint(certificate: pathlib.Path) -> Iterator[str]:
         processes.stop(process)
 
 
-def storage(endpoint: str, **client_kwargs: str) -> S3Storage:
+def storage(endpoint: str, root: str = "/bucket/runs", **client_kwargs: str) -> S3Storage:
     options = {"endpoint_url": endpoint, "key": "k", "secret": "s", "client_kwargs": client_kwargs}
     environ = {
         "HYN_STORAGE_TYPE": "s3",
-        "HYN_STORAGE_ROOT": "/bucket/runs",
+        "HYN_STORAGE_ROOT": root,
         "HYN_STORAGE_OPTIONS": json.dumps(options),
     }
     found = open_storage(Settings.from_env(environ, "/").storage)
@@ -71,6 +71,30 @@ def test_the_authorities_of_the_environment_are_trusted(
     ensure_bucket(trusting)
     trusting.write("another/file", b"content")
     assert trusting.read("another/file") == b"content"
+
+
+def test_without_any_keys_the_first_object_tells(
+    endpoint: str,
+    certificate: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pathlib.Path,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    options = {"client_kwargs": {"endpoint_url": endpoint, "verify": str(certificate)}}
+    found = {"HYN_STORAGE_TYPE": "s3", "HYN_STORAGE_ROOT": "/keyless/runs"}
+    settings = Settings.from_env(found | {"HYN_STORAGE_OPTIONS": json.dumps(options)}, "/")
+    keyless = open_storage(settings.storage)
+    assert isinstance(keyless, S3Storage)
+    ensure_bucket(keyless)
+    with pytest.raises(StorageError, match=r"[Nn]o credentials were found"):
+        keyless.write("a/file", b"content")
+
+
+def test_a_name_that_no_bucket_may_have_is_told(endpoint: str) -> None:
+    with pytest.raises(StorageError, match=r"bucket 1\.2\.3\.4: ") as caught:
+        ensure_bucket(storage(endpoint, root="/1.2.3.4/runs"))
+    assert caught.value.lasting
 
 
 def test_an_unknown_authority_is_an_error_that_says_what_to_do(endpoint: str) -> None:

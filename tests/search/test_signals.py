@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Iterator
@@ -150,6 +151,19 @@ class TestEndingLater:
             assert search.heard == ["terminate"]
             with pytest.raises(SystemExit):
                 send(signal.SIGTERM)
+
+    def test_it_is_noted_however_it_is_swallowed(self, search: Search) -> None:
+        noted: list[str] = []
+        with ending_later(), ending_later(lambda: noted.append("told")):
+            with contextlib.suppress(BaseException):
+                send(signal.SIGTERM)
+            assert noted == ["told"]
+            with signals_reach(search.interrupt, search.terminate):
+                send(signal.SIGTERM)
+                with contextlib.suppress(BaseException):
+                    send(signal.SIGTERM)
+            assert (search.heard, noted) == (["terminate"], ["told", "told"])
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
     def test_a_scripts_own_handler_stays(self) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
