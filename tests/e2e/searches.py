@@ -34,7 +34,7 @@ class RunningSearch:
         self.namespace = namespace
 
     def start(self) -> None:
-        """Have the scheduler answer, all workers run, and the driver begin."""
+        """Have the scheduler answer, all workers be connected to it, and the driver begin."""
         kube, namespace = self._kube, self.namespace
         script = config_map("script", {"search.py": self._search.script})
         kube.apply([script, dask_cluster(self._search)], namespace)
@@ -42,15 +42,19 @@ class RunningSearch:
             *("apps/v1", "Deployment", f"{CLUSTER}-scheduler", namespace),
             lambda status: status.get("availableReplicas") == 1,
         )
-        until(
-            lambda: len(self.running_workers()) == self._search.workers, "all workers", 120, EVERY
-        )
+        # One that comes while the search begins may be too late for it, as a later one is.
+        until(lambda: self._connected() == self._search.workers, "all workers", 120, EVERY)
         kube.apply([driver_job(self._search)], namespace)
 
     def running_workers(self) -> list[Object]:
         """The worker pods that run."""
         pods = self._kube.pods(self.namespace, WORKERS)
         return [pod for pod in pods if pod["status"].get("phase") == "Running"]
+
+    def _connected(self) -> int:
+        """How many workers the scheduler has taken, as their logs say."""
+        names = [pod["metadata"]["name"] for pod in self.running_workers()]
+        return sum("Registered to:" in self._kube.log(self.namespace, name) for name in names)
 
     def driver_pods(self) -> list[Object]:
         """The driver's pods, the latest one last."""

@@ -14,7 +14,7 @@ from tests.e2e.kube import Kube
 from tests.e2e.kubectl import kubectl
 from tests.e2e.objects import MOUNT, config_map
 from tests.e2e.search_jobs import AppliedSearch, Kept, applied
-from tests.e2e.searches import most_at_once, read
+from tests.e2e.searches import read
 from tests.e2e.servers import KEYS
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
@@ -101,7 +101,6 @@ def test_an_inline_script_on_the_shared_volume(
     record_property("apply -> first trial running", f"{first - began:.1f} s")
     last = max(seconds(trial["ended"]) for trial in trained)
     record_property("end of the last trial -> Complete seen", f"{ended - last:.1f} s")
-    assert most_at_once(trials) == 3
     assert status["trials"]["done"] == status["trials"]["total"] == 18
     best = max(trials, key=lambda trial: float(trial["reward"] or "-inf"))
     assert status["best"]["rewards"] == [float(best["reward"])]
