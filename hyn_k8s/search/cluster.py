@@ -73,6 +73,11 @@ class Cluster:
         has begun, because the scheduler forgives the loss of the first."""
         self.wanted: dict[str, Callable[[], None]] = {}
         """By search: called in the client's event loop when a trial of it waits for the context."""
+        self.refusal: WorkerError | None = None
+        """Why a worker was turned away, while none has joined."""
+        self.refused: dict[str, Callable[[], None]] = {}
+        """By search: called in the client's event loop when ``refusal`` is set."""
+        self._has_joined = False
         live = live_client()
         self.is_users = live is not None
         """Whether the script itself made the client."""
@@ -180,12 +185,14 @@ class Cluster:
         self.client.subscribe_topic(plugin.name, self._hear)
         self._opened.callback(self._dismiss_workers, plugin.name)
         try:
-            self.client.register_plugin(plugin)
+            prepared = self.client.register_plugin(plugin)
         except HynError as error:
             raise error.with_traceback(None) from None
         except Exception as error:
             problem = f"could not be prepared ({type(error).__name__}: {error})"
             raise WorkerError(f"of {self.address}", problem) from error
+        if prepared:
+            self._join()
 
     def _dismiss_earlier(self, keys: Sequence[str]) -> None:
         if self._embedded:
@@ -231,11 +238,22 @@ class Cluster:
         if "wanted" in message:
             self.wanted.get(message["wanted"], _ignore)()
         if "joined" in message:
+            self._join()
             self._heard.put(None)
         if "refused" in message:
-            error = WorkerError(*message["refused"])
-            self._heard.put(error)
-            self._tell(Trouble(f"A worker was turned away. {error}", error))
+            self._turn_away(WorkerError(*message["refused"]))
+
+    def _join(self) -> None:
+        self._has_joined = True
+        self.refusal = None
+
+    def _turn_away(self, error: WorkerError) -> None:
+        self._heard.put(error)
+        self._tell(Trouble(f"A worker was turned away. {error}", error))
+        if not self._has_joined:
+            self.refusal = error
+            for call in list(self.refused.values()):
+                call()
 
     def _await_first_worker(self) -> None:
         """Wait for the embedded cluster to be able to run a trial; Hypernets takes its seconds."""

@@ -70,6 +70,7 @@ class DaskExecution:
         self._watch = ClusterWatch(tell)
         self._avoided = AvoidedWorkers()
         self._news.listen(cluster)
+        self._news.listen_for_refusal(cluster)
 
     def submit(self, number: int, asked: InFlight) -> None:
         known = self._keeper.write_known(asked.known)
@@ -137,7 +138,22 @@ class DaskExecution:
             return self._lose_silently(heard.key)
         if heard is Note.CONTEXT_WANTED:
             self._keeper.write_wanted_context()
+        if heard is Note.REFUSED:
+            self._end_by_refusal()
         return None
+
+    def _end_by_refusal(self) -> None:
+        """A worker that comes before any has joined ends the search like one that was there.
+
+        It would be turned away, come back and be turned away again, and the search would wait for
+        another one without end. Of a scheduler that came back this is not asked: good workers are
+        then on their way.
+
+        Raises:
+            WorkerError: it was turned away, and none has joined since.
+        """
+        if self._cluster.refusal is not None:
+            raise self._cluster.refusal
 
     def _take_result(self, number: int, future: Any, result: Any) -> Ended | None:
         """What an attempt came to; None if the trial goes on with another one."""

@@ -48,6 +48,7 @@ class Note(enum.Enum):
     INTERRUPTED = enum.auto()
     WOKEN = enum.auto()
     CONTEXT_WANTED = enum.auto()
+    REFUSED = enum.auto()
 
 
 Heard = AttemptOver | BegunAgain | Note
@@ -65,10 +66,17 @@ class News:
         cluster.wanted[self._search] = functools.partial(self._heard.put, Note.CONTEXT_WANTED)
         cluster.begun_again[self._search] = self._hear_again
 
+    def listen_for_refusal(self, cluster: Cluster) -> None:
+        """From now on hear when the first worker of ``cluster`` is turned away, or was."""
+        cluster.refused[self._search] = functools.partial(self._heard.put, Note.REFUSED)
+        if cluster.refusal is not None:
+            self._heard.put(Note.REFUSED)
+
     def ignore(self, cluster: Cluster) -> None:
         """The search is over: hear nothing more from ``cluster``."""
         cluster.wanted.pop(self._search, None)
         cluster.begun_again.pop(self._search, None)
+        cluster.refused.pop(self._search, None)
 
     def follow(self, client: Any, number: int, future: Future) -> None:
         """Hear what the attempt ``future`` at the trial ``number`` comes to."""

@@ -62,7 +62,7 @@ class TestAttempts:
 
 class TestWorkers:
     def test_they_are_heard_until_the_search_is_over(self) -> None:
-        cluster: Any = SimpleNamespace(wanted={}, begun_again={})
+        cluster: Any = SimpleNamespace(wanted={}, begun_again={}, refused={})
         news = News("search-1")
         news.listen(cluster)
         cluster.wanted["search-1"]()

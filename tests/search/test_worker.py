@@ -97,6 +97,27 @@ def turned_away(told: list[str]) -> list[str]:
 
 
 class TestLateWorkers:
+    def test_the_only_one_ends_the_search_if_it_is_turned_away(
+        self, own_cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        root = tmp_path / "root"
+
+        class Waiting(ListSearcher):
+            """The search has begun when the first sample is asked for; then a worker comes."""
+
+            def sample(self, space_options: object = None) -> object:
+                own_cluster.add_worker("stray", prefix=elsewhere(root))
+                return super().sample(space_options)
+
+        with (
+            session_on(own_cluster.address, str(root)) as (session, _),
+            pytest.raises(WorkerError, match=f"stray .*{root} is not the driver's storage there"),
+        ):
+            search(tiny_model(Waiting([sample(0.1)])), max_trials=1)
+        assert own_cluster.workers["stray"].wait(timeout=30) == 0
+        assert session.run is not None
+        assert rows_of(session) == []
+
     def test_a_good_one_takes_trials_and_a_stray_one_is_turned_away(
         self, own_cluster: DaskCluster, tmp_path: pathlib.Path
     ) -> None:
