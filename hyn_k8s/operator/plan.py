@@ -13,14 +13,7 @@ from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.api.status import SearchJobStatus
 from hyn_k8s.names import DRIVER
-from hyn_k8s.objects import (
-    Search,
-    claim,
-    config_map,
-    dask_cluster,
-    driver_job,
-    report_job,
-)
+from hyn_k8s.objects import Search, claim
 from hyn_k8s.operator.actions import Action, Apply, deletion
 from hyn_k8s.operator.conditions import (
     FALSE,
@@ -33,11 +26,11 @@ from hyn_k8s.operator.ending import (
     Ending,
     ending_by_outcome,
     ending_of,
-    final_outcome,
     has_ended_driver,
     standing_of,
 )
-from hyn_k8s.operator.observation import Observation, is_ending, moment, written
+from hyn_k8s.operator.making import missing_objects, taken_name
+from hyn_k8s.operator.observation import Observation, moment, written
 from hyn_k8s.operator.settings import OperatorSettings
 from hyn_k8s.operator.status import at_rest, following_status
 from hyn_k8s.operator.workers import scaling
@@ -86,7 +79,7 @@ def _go_on(seen: Observation, search: Search) -> Plan:
     """Have everything that the search needs."""
     verdicts = [condition(seen) for condition in RUNNING_CONDITIONS]
     actions: list[Action] = []
-    taken = _taken_name(seen)
+    taken = taken_name(seen)
     trouble = storage_trouble(seen)
     new_claim = claim(search) if seen.claim is None else None
     if new_claim is not None:
@@ -94,7 +87,7 @@ def _go_on(seen: Observation, search: Search) -> Plan:
     elif taken is not None:
         verdicts = [_with_taken_name(each, taken) for each in verdicts]
     elif trouble is None or trouble.reason is Reason.CLAIM_PENDING:
-        actions += _missing_objects(seen, search)
+        actions += missing_objects(seen, search)
     cluster = seen.own(seen.cluster)
     if cluster is not None:
         actions += scaling(seen, cluster)
@@ -108,46 +101,6 @@ def _go_on(seen: Observation, search: Search) -> Plan:
         start_time=_start_time(seen),
     )
     return Plan(tuple(actions), status, again_in=PROGRESS_SECONDS if progress else WAITING_SECONDS)
-
-
-def _missing_objects(seen: Observation, search: Search) -> list[Action]:
-    """Those of the search's objects that are not there; none while older ones are on their way.
-
-    Dask's controller takes parts of an earlier cluster for those of the new one, and these go a
-    moment later. A driver's pod may outlive its Job, and there is one driver at a time.
-    """
-    if _predecessors(seen):
-        return []
-    if seen.cluster is None and (seen.deployments or seen.remains):
-        parts = (*seen.deployments, *seen.remains)
-        return [deletion(each) for each in parts if not is_ending(each)]
-    actions: list[Action] = []
-    if seen.config is None:
-        actions.append(Apply(config_map(search)))
-    if seen.cluster is None:
-        actions.append(Apply(dask_cluster(search, search.spec.executors)))
-    if seen.driver is None:
-        if not seen.pods_of(DRIVER):
-            actions.append(Apply(driver_job(search)))
-    elif has_ended_driver(seen) and final_outcome(seen) is None and seen.report is None:
-        actions.append(Apply(report_job(search)))
-    return actions
-
-
-def _predecessors(seen: Observation) -> list[Manifest]:
-    """Objects that are on their way out, and whose names are needed."""
-    named = (seen.cluster, seen.driver, seen.config, seen.report)
-    there = [each for each in named if each is not None]
-    return [each for each in there if is_ending(each) or not seen.owns(each)]
-
-
-def _taken_name(seen: Observation) -> Manifest | None:
-    """An object of a name that is needed, and that is nobody's of ours; it stays as it is."""
-    for each in _predecessors(seen):
-        owners = each["metadata"].get("ownerReferences") or []
-        if not seen.owns(each) and not any(owner["kind"] == "SearchJob" for owner in owners):
-            return each
-    return None
 
 
 def _with_taken_name(verdict: Verdict, taken: Manifest) -> Verdict:
