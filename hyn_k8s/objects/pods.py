@@ -55,7 +55,13 @@ def pod_spec(search: Search, container: Container, settings: PodSettings | None)
         "containers": [_container(search, container, attached, given)],
         "volumes": list(attached.volumes),
     }
-    return spec | {key: given[key] for key in _OF_THE_POD if key in given}
+    return spec | _pull_secrets(search) | {key: given[key] for key in _OF_THE_POD if key in given}
+
+
+def _pull_secrets(search: Search) -> Manifest:
+    """Those of the installation; a role that says which has its own instead."""
+    secrets = [{"name": each} for each in search.image_pull_secrets]
+    return {"imagePullSecrets": secrets} if secrets else {}
 
 
 def _temporary() -> Attachment:

@@ -30,6 +30,8 @@ class Search:
     """Where the run is kept: the spec's, or the operator's default."""
     image_pull_policy: str | None = None
     """As in a container; None leaves it to Kubernetes."""
+    image_pull_secrets: tuple[str, ...] = ()
+    """Secrets with which the pods of a role pull their image that has none of its own."""
 
     @property
     def labels(self) -> dict[str, str]:

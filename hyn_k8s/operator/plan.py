@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.api.status import SearchJobStatus
+from hyn_k8s.api.storage import Storage
 from hyn_k8s.names import DRIVER
 from hyn_k8s.objects import Search, claim
 from hyn_k8s.operator.actions import Action, Apply, deletion
@@ -71,8 +72,21 @@ def plan(seen: Observation, settings: OperatorSettings) -> Plan:
     ending = ending_of(seen)
     if ending is not None:
         return _end(seen, ending)
-    spec, image = seen.search_job.spec, seen.search_job.spec.image or settings.image
-    return _go_on(seen, Search(seen.name, seen.namespace, seen.uid, spec, image, seen.storage))
+    return _go_on(seen, _search(seen, seen.storage, settings))
+
+
+def _search(seen: Observation, storage: Storage, settings: OperatorSettings) -> Search:
+    spec = seen.search_job.spec
+    return Search(
+        name=seen.name,
+        namespace=seen.namespace,
+        uid=seen.uid,
+        spec=spec,
+        image=spec.image or settings.image,
+        storage=storage,
+        image_pull_policy=settings.image_pull_policy,
+        image_pull_secrets=settings.image_pull_secrets,
+    )
 
 
 def _go_on(seen: Observation, search: Search) -> Plan:

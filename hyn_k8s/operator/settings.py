@@ -1,4 +1,8 @@
-"""What an installation decides for all searches, read once from the operator's environment."""
+"""What an installation decides for all searches, read once from the operator's environment.
+
+A value that could be no good for any search is refused at the start, where whoever installs looks,
+and not later on each SearchJob by the API server.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from hyn_k8s.api.schema import first_problem
 from hyn_k8s.api.storage import Storage
+from hyn_k8s.api.values import ObjectName
 from hyn_k8s.errors import SettingsError
 
 IMAGE = "HYN_OPERATOR_IMAGE"
+IMAGE_PULL_POLICY = "HYN_OPERATOR_IMAGE_PULL_POLICY"
+IMAGE_PULL_SECRETS = "HYN_OPERATOR_IMAGE_PULL_SECRETS"
 STORAGE = "HYN_OPERATOR_STORAGE"
 NAMESPACES = "HYN_OPERATOR_NAMESPACES"
+
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+
+_SECRET_NAME: TypeAdapter[str] = TypeAdapter(ObjectName)
 
 
 @dataclass(frozen=True)
@@ -29,23 +40,29 @@ class OperatorSettings:
     """HYN_OPERATOR_STORAGE: a SearchJob's spec.storage as JSON, for those without one."""
     namespaces: tuple[str, ...] = ()
     """HYN_OPERATOR_NAMESPACES: whose searches it runs, with commas between; empty for all."""
+    image_pull_policy: str | None = None
+    """HYN_OPERATOR_IMAGE_PULL_POLICY: of all containers; None leaves it to Kubernetes."""
+    image_pull_secrets: tuple[str, ...] = ()
+    """HYN_OPERATOR_IMAGE_PULL_SECRETS: Secrets in the searches' namespaces, with commas between,
+    for the roles that a SearchJob gives none."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read them from ``environ``.
 
         Raises:
-            SettingsError: the image is missing, or the storage is none.
+            SettingsError: the image is missing, or another one has a wrong value.
         """
         image = environ.get(IMAGE, "").strip()
         if not image:
             raise SettingsError(IMAGE, "nothing", "the runtime image of hyn-k8s")
-        namespaces = [each.strip() for each in environ.get(NAMESPACES, "").split(",")]
         storage = environ.get(STORAGE, "").strip()
         return cls(
             image,
             _storage(storage) if storage else None,
-            tuple(each for each in namespaces if each),
+            _listed(environ.get(NAMESPACES, "")),
+            _pull_policy(environ.get(IMAGE_PULL_POLICY, "").strip()),
+            _pull_secrets(environ.get(IMAGE_PULL_SECRETS, "")),
         )
 
 
@@ -53,9 +70,32 @@ def read_operator_settings() -> OperatorSettings:
     """Those of this process's environment.
 
     Raises:
-        SettingsError: the image is missing, or the storage is none.
+        SettingsError: the image is missing, or another one has a wrong value.
     """
     return OperatorSettings.from_env(os.environ)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The words between commas, each once: Kubernetes refuses a list that has one twice."""
+    words = [each.strip() for each in text.split(",")]
+    return tuple(dict.fromkeys(each for each in words if each))
+
+
+def _pull_policy(text: str) -> str | None:
+    if text and text not in _PULL_POLICIES:
+        raise SettingsError(IMAGE_PULL_POLICY, text, "Always, IfNotPresent or Never")
+    return text or None
+
+
+def _pull_secrets(text: str) -> tuple[str, ...]:
+    names = _listed(text)
+    for name in names:
+        try:
+            _SECRET_NAME.validate_python(name)
+        except ValidationError:
+            accepted = "names of Secrets with commas between"
+            raise SettingsError(IMAGE_PULL_SECRETS, name, accepted) from None
+    return names
 
 
 def _storage(text: str) -> Storage:

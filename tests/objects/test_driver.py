@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hyn_k8s.contract import DriverExit
 from hyn_k8s.objects import Search, driver_job, report_job
 from hyn_k8s.objects.environment import GRACE_SECONDS
 from tests.objects.pod_security import violations
-from tests.objects.searches import FILE, FULL, IMAGE, LABELS, OWNERS, RUN, S3, SETTINGS, search
+from tests.objects.searches import FILE, FULL, LABELS, OWNERS, RUN, S3, SETTINGS, search
 from tests.objects.test_dask_cluster import CONTAINER, POD
 
 ENV = [
@@ -214,9 +215,7 @@ def test_building_changes_nothing_of_the_search() -> None:
 
 def test_the_image_is_pulled_as_the_operator_says() -> None:
     given = search()
-    never = Search(
-        given.name, given.namespace, given.uid, given.spec, IMAGE, given.storage, "Never"
-    )
+    never = dataclasses.replace(given, image_pull_policy="Never")
     for each, policy in ((never, "Never"), (given, None)):
         (container,) = driver_job(each)["spec"]["template"]["spec"]["containers"]
         assert container.get("imagePullPolicy") == policy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from hyn_k8s.api.pods import PodSettings
 from hyn_k8s.objects.attachments import Attachment, by_key, variable
 from hyn_k8s.objects.pods import Container, pod_metadata, pod_spec
@@ -49,6 +51,19 @@ def test_the_users_resources_replace_ours_as_a_whole() -> None:
     settings = PodSettings.model_validate({"resources": {"limits": {"memory": "300Mi"}}})
     (built,) = pod_spec(search(), container(), settings)["containers"]
     assert built["resources"] == {"limits": {"memory": "300Mi"}}
+
+
+def test_the_installations_pull_secrets_are_for_roles_without_their_own() -> None:
+    given = dataclasses.replace(search(), image_pull_secrets=("registry", "mirror"))
+    registry, mirror = {"name": "registry"}, {"name": "mirror"}
+    mine = PodSettings.model_validate({"imagePullSecrets": [{"name": "mine"}]})
+    for each, settings, secrets in (
+        (given, None, [registry, mirror]),
+        (given, PodSettings(), [registry, mirror]),
+        (given, mine, [{"name": "mine"}]),
+        (search(), None, None),
+    ):
+        assert pod_spec(each, container(), settings).get("imagePullSecrets") == secrets
 
 
 def test_the_users_labels_do_not_displace_ours() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.operator.life import Life
 from tests.operator.objects import (
     NAME,
     NAMESPACE,
+    SETTINGS,
     SHARED,
     TEMPLATE,
     claim,
@@ -491,6 +493,20 @@ def test_the_script_runs_before_its_first_search_has_begun(life: Life) -> None:
     life.driver_says(progress(Stage.SCRIPT, standing=standing(0, 0)))
     life.go_on()
     assert life.conditions()["DriverRunning"] == "True Running"
+
+
+def test_images_are_pulled_as_the_installation_says() -> None:
+    life = Life(
+        dataclasses.replace(SETTINGS, image_pull_policy="Always", image_pull_secrets=("registry",))
+    )
+    life.apply(worker={"imagePullSecrets": [{"name": "mine"}]})
+    life.go_on()
+    cluster = life.kube.objects[DASK_CLUSTER.ref(NAMESPACE, NAME)]["spec"]
+    job = life.kube.objects[JOB.ref(NAMESPACE, "s-driver")]["spec"]["template"]
+    pods = [job["spec"], cluster["scheduler"]["spec"], cluster["worker"]["spec"]]
+    assert {pod["containers"][0]["imagePullPolicy"] for pod in pods} == {"Always"}
+    secrets = [pod["imagePullSecrets"] for pod in pods]
+    assert secrets == [[{"name": "registry"}], [{"name": "registry"}], [{"name": "mine"}]]
 
 
 def test_pods_and_config_of_the_search_are_labelled_as_its_own(running: Life) -> None:

@@ -18,12 +18,25 @@ def test_an_image_is_enough() -> None:
 
 
 def test_everything_can_be_said() -> None:
-    more = {"HYN_OPERATOR_STORAGE": json.dumps(SHARED), "HYN_OPERATOR_NAMESPACES": "a, b,"}
+    more = {
+        "HYN_OPERATOR_STORAGE": json.dumps(SHARED),
+        "HYN_OPERATOR_NAMESPACES": "a, b,",
+        "HYN_OPERATOR_IMAGE_PULL_POLICY": "Never",
+        "HYN_OPERATOR_IMAGE_PULL_SECRETS": "registry, mirror.example,registry,",
+    }
     found = OperatorSettings.from_env(IMAGE | more)
     assert found.storage is not None
     assert found.storage.file is not None
     assert found.storage.file.claim_name == "shared"
     assert found.namespaces == ("a", "b")
+    assert found.image_pull_policy == "Never"
+    assert found.image_pull_secrets == ("registry", "mirror.example")
+
+
+def test_what_is_empty_is_not_said() -> None:
+    more = ("STORAGE", "NAMESPACES", "IMAGE_PULL_POLICY", "IMAGE_PULL_SECRETS")
+    empty = {f"HYN_OPERATOR_{each}": " " for each in more}
+    assert OperatorSettings.from_env(IMAGE | empty) == OperatorSettings.from_env(IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +48,14 @@ def test_everything_can_be_said() -> None:
         (IMAGE | {"HYN_OPERATOR_STORAGE": "[]"}, "HYN_OPERATOR_STORAGE: found "),
         (IMAGE | {"HYN_OPERATOR_STORAGE": "{}"}, "set exactly one of file and s3"),
         (IMAGE | {"HYN_OPERATOR_STORAGE": '{"s3": {"root": 5}}'}, "s3.root"),
+        (
+            IMAGE | {"HYN_OPERATOR_IMAGE_PULL_POLICY": "always"},
+            "HYN_OPERATOR_IMAGE_PULL_POLICY: found always; accepted: Always, IfNotPresent or Never",
+        ),
+        (
+            IMAGE | {"HYN_OPERATOR_IMAGE_PULL_SECRETS": "registry;mirror"},
+            "HYN_OPERATOR_IMAGE_PULL_SECRETS: found registry;mirror; accepted: names of Secrets",
+        ),
     ],
 )
 def test_a_mistake_is_named(environ: dict[str, str], said: str) -> None:
