@@ -82,10 +82,7 @@ def _scheduler() -> Container:
         attachment=Attachment(env=env),
         resources=_SCHEDULER_RESOURCES,
         more={
-            "ports": [
-                {"name": _COMM, "containerPort": names.SCHEDULER_PORT, "protocol": "TCP"},
-                {"name": _HTTP, "containerPort": names.DASHBOARD_PORT, "protocol": "TCP"},
-            ],
+            "ports": [_port(_COMM, names.SCHEDULER_PORT), _port(_HTTP, names.DASHBOARD_PORT)],
             "readinessProbe": {**_health(), "periodSeconds": 1, "timeoutSeconds": 5},
             # One that hangs would keep the search waiting for ever; the driver survives a new one.
             "livenessProbe": {
@@ -97,6 +94,10 @@ def _scheduler() -> Container:
             },
         },
     )
+
+
+def _port(name: str, port: int) -> Manifest:
+    return {"name": name, "containerPort": port, "protocol": "TCP"}
 
 
 def _health() -> Manifest:
@@ -126,11 +127,9 @@ def _worker(search: Search) -> Container:
         env_from=environment_sources(search),
         more={
             "ports": [
-                {
-                    "name": _HTTP,
-                    "containerPort": names.WORKER_DASHBOARD_PORT,
-                    "protocol": "TCP",
-                },
+                _port(_HTTP, names.WORKER_DASHBOARD_PORT),
+                _port("worker", names.WORKER_PORT),
+                _port("nanny", names.NANNY_PORT),
             ],
         },
     )

@@ -197,7 +197,11 @@ WORKER: dict[str, Any] = {
         {"name": "hyn-storage", "mountPath": "/opt/share"},
         {"name": "hyn-tmp", "mountPath": "/tmp"},
     ],
-    "ports": [{"name": "http-dashboard", "containerPort": 8788, "protocol": "TCP"}],
+    "ports": [
+        {"name": "http-dashboard", "containerPort": 8788, "protocol": "TCP"},
+        {"name": "worker", "containerPort": 9000, "protocol": "TCP"},
+        {"name": "nanny", "containerPort": 9001, "protocol": "TCP"},
+    ],
 }
 
 
@@ -266,7 +270,7 @@ def test_it_has_all_that_a_cluster_of_dasks_own_making_has() -> None:
     )
     for role in ("scheduler", "worker"):
         ports = [each["spec"][role]["spec"]["containers"][0]["ports"] for each in (ours, theirs)]
-        assert ports[0] == ports[1]
+        assert [each for each in ports[0] if each in ports[1]] == ports[1]
 
 
 def test_pods_pass_pod_security_restricted() -> None:
