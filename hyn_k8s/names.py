@@ -69,6 +69,11 @@ def config_name(search_job: str) -> str:
     return f"{search_job}-run"
 
 
+def network_policy_name(search_job: str) -> str:
+    """The NetworkPolicy around the search's pods."""
+    return f"{search_job}-network"
+
+
 def claim_name(search_job: str) -> str:
     """The claim that is made of a claim template."""
     return search_job
