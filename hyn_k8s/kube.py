@@ -55,6 +55,7 @@ JOB = Kind("batch/v1", "Job")
 POD = Kind("v1", "Pod")
 SERVICE = Kind("v1", "Service")
 CONFIG_MAP = Kind("v1", "ConfigMap")
+NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy")
 CLAIM = Kind("v1", "PersistentVolumeClaim")
 EVENT = Kind("v1", "Event")
 

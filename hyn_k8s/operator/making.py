@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.names import DRIVER
-from hyn_k8s.objects import Search, config_map, dask_cluster, driver_job, report_job
+from hyn_k8s.objects import (
+    Search,
+    config_map,
+    dask_cluster,
+    driver_job,
+    network_policy,
+    report_job,
+)
 from hyn_k8s.operator.actions import Action, Apply, deletion
 from hyn_k8s.operator.ending import final_outcome, has_ended_driver
 from hyn_k8s.operator.observation import Observation, is_ending
+from hyn_k8s.operator.settings import OperatorSettings
 
 
-def missing_objects(seen: Observation, search: Search) -> list[Action]:
+def missing_objects(seen: Observation, search: Search, settings: OperatorSettings) -> list[Action]:
     """Those of the search's objects that are not there; none while older ones are on their way.
 
     Dask's controller takes parts of an earlier cluster for those of the new one, and these go a
@@ -25,7 +33,7 @@ def missing_objects(seen: Observation, search: Search) -> list[Action]:
     if seen.cluster is None and (seen.deployments or seen.remains):
         parts = (*seen.deployments, *seen.remains)
         return [deletion(each) for each in parts if not is_ending(each)]
-    actions: list[Action] = []
+    actions = _closing(seen, search, settings)
     if seen.config is None:
         actions.append(Apply(config_map(search)))
     if seen.cluster is None:
@@ -38,9 +46,22 @@ def missing_objects(seen: Observation, search: Search) -> list[Action]:
     return actions
 
 
+def _closing(seen: Observation, search: Search, settings: OperatorSettings) -> list[Action]:
+    """The NetworkPolicy, before there is a pod that it is to be around.
+
+    One that is there and says something else is of an installation with other controllers, which
+    could not ask any more; or somebody has opened it.
+    """
+    if settings.network_policy is None:
+        return []
+    wanted = network_policy(search, settings.network_policy)
+    there = seen.network_policy
+    return [] if there is not None and there["spec"] == wanted["spec"] else [Apply(wanted)]
+
+
 def _predecessors(seen: Observation) -> list[Manifest]:
     """Objects that are on their way out, and whose names are needed."""
-    named = (seen.cluster, seen.driver, seen.config, seen.report)
+    named = (seen.cluster, seen.driver, seen.config, seen.report, seen.network_policy)
     there = [each for each in named if each is not None]
     return [each for each in there if is_ending(each) or not seen.owns(each)]
 

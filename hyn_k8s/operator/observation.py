@@ -38,6 +38,8 @@ class Observation:
     report: Manifest | None = None
     """The Job that reads the outcome from the storage."""
     config: Manifest | None = None
+    network_policy: Manifest | None = None
+    """Only read where the installation has searches closed."""
     claim: Manifest | None = None
     """The claim that the storage names."""
     deployments: tuple[Manifest, ...] = ()

@@ -21,6 +21,7 @@ from hyn_k8s.kube import (
     DEPLOYMENT,
     EVENT,
     JOB,
+    NETWORK_POLICY,
     POD,
     SEARCH_JOB,
     SERVICE,
@@ -62,7 +63,7 @@ def read_observation(
         pods=tuple(kube.list(POD, namespace, labels)),
     )
     storage = seen.storage or _recorded_storage(seen) or settings.storage
-    return _with_more(kube, replace(seen, storage=storage))
+    return _with_more(kube, settings, replace(seen, storage=storage))
 
 
 def _recorded_storage(seen: Observation) -> Storage | None:
@@ -94,7 +95,7 @@ def is_settled(seen: Observation) -> bool:
     )
 
 
-def _with_more(kube: Kube, seen: Observation) -> Observation:
+def _with_more(kube: Kube, settings: OperatorSettings, seen: Observation) -> Observation:
     """The same with what is only asked where it is needed."""
     if seen.is_over or seen.is_being_deleted:
         return seen
@@ -106,10 +107,19 @@ def _with_more(kube: Kube, seen: Observation) -> Observation:
     return replace(
         seen,
         progress=progress,
+        network_policy=_read_network_policy(kube, settings, seen),
         claim=claim or None,
         events=tuple(events),
         remains=_read_remains(kube, seen),
     )
+
+
+def _read_network_policy(
+    kube: Kube, settings: OperatorSettings, seen: Observation
+) -> Manifest | None:
+    if settings.network_policy is None:
+        return None
+    return kube.get(NETWORK_POLICY.ref(seen.namespace, names.network_policy_name(seen.name)))
 
 
 def _read_remains(kube: Kube, seen: Observation) -> tuple[Manifest, ...]:

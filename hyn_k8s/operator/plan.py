@@ -72,7 +72,7 @@ def plan(seen: Observation, settings: OperatorSettings) -> Plan:
     ending = ending_of(seen)
     if ending is not None:
         return _end(seen, ending)
-    return _go_on(seen, _search(seen, seen.storage, settings))
+    return _go_on(seen, _search(seen, seen.storage, settings), settings)
 
 
 def _search(seen: Observation, storage: Storage, settings: OperatorSettings) -> Search:
@@ -89,7 +89,7 @@ def _search(seen: Observation, storage: Storage, settings: OperatorSettings) -> 
     )
 
 
-def _go_on(seen: Observation, search: Search) -> Plan:
+def _go_on(seen: Observation, search: Search, settings: OperatorSettings) -> Plan:
     """Have everything that the search needs."""
     verdicts = [condition(seen) for condition in RUNNING_CONDITIONS]
     actions: list[Action] = []
@@ -101,7 +101,7 @@ def _go_on(seen: Observation, search: Search) -> Plan:
     elif taken is not None:
         verdicts = [_with_taken_name(each, taken) for each in verdicts]
     elif trouble is None or trouble.reason is Reason.CLAIM_PENDING:
-        actions += missing_objects(seen, search)
+        actions += missing_objects(seen, search, settings)
     cluster = seen.own(seen.cluster)
     if cluster is not None:
         actions += scaling(seen, cluster)

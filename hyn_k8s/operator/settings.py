@@ -10,10 +10,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from hyn_k8s.api.peers import NetworkPolicyPeer
 from hyn_k8s.api.schema import first_problem
 from hyn_k8s.api.storage import Storage
 from hyn_k8s.api.values import ObjectName
@@ -24,10 +25,15 @@ IMAGE_PULL_POLICY = "HYN_OPERATOR_IMAGE_PULL_POLICY"
 IMAGE_PULL_SECRETS = "HYN_OPERATOR_IMAGE_PULL_SECRETS"
 STORAGE = "HYN_OPERATOR_STORAGE"
 NAMESPACES = "HYN_OPERATOR_NAMESPACES"
+NETWORK_POLICY = "HYN_OPERATOR_NETWORK_POLICY"
 
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 _SECRET_NAME: TypeAdapter[str] = TypeAdapter(ObjectName)
+_STORAGE = TypeAdapter(Storage)
+_PEERS = TypeAdapter(list[NetworkPolicyPeer])
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,9 @@ class OperatorSettings:
     image_pull_secrets: tuple[str, ...] = ()
     """HYN_OPERATOR_IMAGE_PULL_SECRETS: Secrets in the searches' namespaces, with commas between,
     for the roles that a SearchJob gives none."""
+    network_policy: tuple[NetworkPolicyPeer, ...] | None = None
+    """HYN_OPERATOR_NETWORK_POLICY: who may reach a search beside its own pods, as JSON; None makes
+    no NetworkPolicies."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -59,10 +68,11 @@ class OperatorSettings:
         storage = environ.get(STORAGE, "").strip()
         return cls(
             image,
-            _storage(storage) if storage else None,
+            _parsed(STORAGE, storage, _STORAGE, "a spec.storage as JSON") if storage else None,
             _listed(environ.get(NAMESPACES, "")),
             _pull_policy(environ.get(IMAGE_PULL_POLICY, "").strip()),
             _pull_secrets(environ.get(IMAGE_PULL_SECRETS, "")),
+            _network_policy(environ.get(NETWORK_POLICY, "").strip()),
         )
 
 
@@ -98,10 +108,17 @@ def _pull_secrets(text: str) -> tuple[str, ...]:
     return names
 
 
-def _storage(text: str) -> Storage:
+def _network_policy(text: str) -> tuple[NetworkPolicyPeer, ...] | None:
+    if not text:
+        return None
+    peers = _parsed(NETWORK_POLICY, text, _PEERS, "a list of NetworkPolicyPeers as JSON")
+    return tuple(peers)
+
+
+def _parsed(variable: str, text: str, type_: TypeAdapter[T], accepted: str) -> T:
     try:
-        return Storage.model_validate(json.loads(text))
+        return type_.validate_python(json.loads(text))
     except json.JSONDecodeError as error:
-        raise SettingsError(STORAGE, f"no JSON ({error})", "a spec.storage as JSON") from None
+        raise SettingsError(variable, f"no JSON ({error})", accepted) from None
     except ValidationError as error:
-        raise SettingsError(STORAGE, first_problem(error), "a spec.storage as JSON") from None
+        raise SettingsError(variable, first_problem(error), accepted) from None
