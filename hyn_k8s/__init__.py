@@ -5,6 +5,7 @@ The map of the package::
     cli        hyn-k8s run | results
     driver     python -m hyn_k8s.driver: the pod that runs a search in a cluster
     operator   python -m hyn_k8s.operator: makes of a SearchJob what it says
+    release    python -m hyn_k8s.release: the hooks of the Helm chart
     search     what a search is made of; knows Hypernets and Dask, and nothing of Kubernetes
     objects    the Kubernetes objects of a search; knows nothing of Hypernets and Dask
     api_server the API server, as
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from hyn_k8s.errors import (
     ClusterError,
     HynError,
+    ReleaseError,
     RunError,
     RunTakenError,
     SchedulerError,
@@ -49,6 +51,7 @@ __all__ = [
     "ClusterError",
     "DaskDispatcher",
     "HynError",
+    "ReleaseError",
     "RunError",
     "RunTakenError",
     "SchedulerError",

@@ -12,7 +12,8 @@
     ├── WorkerError      a Dask worker does not fit this run    worker, problem, lasting, of_storage
     ├── SearchError      no trial of a search succeeded         search, trials, last_error
     ├── SpecError        a SearchJob is wrong                   search_job, problem
-    └── ClusterError     Kubernetes refuses or is away          verb, ref, status, problem
+    ├── ClusterError     Kubernetes refuses or is away          verb, ref, status, problem
+    └── ReleaseError     an installation cannot go on           release, problem
 
 Of these RunTakenError, SchedulerError, ClusterError unless Kubernetes has said no for good, and
 StorageError and WorkerError unless they are lasting (rejected keys and other versions are), have
@@ -172,3 +173,16 @@ class ClusterError(HynError):
     def __str__(self) -> str:
         answer = "no answer" if self.status is None else f"HTTP {self.status}"
         return f"{self.verb} {self.ref}: {answer}: {self.problem}"
+
+
+class ReleaseError(HynError):
+    """Something keeps a release of the chart from being installed, tested or taken away."""
+
+    def __init__(self, release: str, problem: str) -> None:
+        super().__init__(release, problem)
+        self.release = release
+        """The release's name, or what of it there is trouble with."""
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.release}: {self.problem}"

@@ -58,6 +58,7 @@ CONFIG_MAP = Kind("v1", "ConfigMap")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy")
 CLAIM = Kind("v1", "PersistentVolumeClaim")
 EVENT = Kind("v1", "Event")
+CUSTOM_RESOURCE_DEFINITION = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 
 class Kube(Protocol):

@@ -12,6 +12,7 @@ from hyn_k8s import errors
 from hyn_k8s.errors import (
     ClusterError,
     HynError,
+    ReleaseError,
     RunError,
     RunTakenError,
     SchedulerError,
@@ -61,6 +62,10 @@ SENTENCES: list[tuple[HynError, str]] = [
     (
         ClusterError("apply", "job team/heart-driver", 409, "the object has been modified"),
         "apply job team/heart-driver: HTTP 409: the object has been modified",
+    ),
+    (
+        ReleaseError("hyn-k8s", "another release runs the searches of all namespaces"),
+        "hyn-k8s: another release runs the searches of all namespaces",
     ),
 ]
 EACH = pytest.mark.parametrize(

@@ -30,6 +30,13 @@ _NOWHERE_BELOW = tuple(path for path in SYSTEM_PATHS if path not in ("/opt", "/r
 """Where not even a directory of its own would be safe."""
 
 
+VolumeRoot = Annotated[
+    str,
+    StringConstraints(max_length=512, pattern=r"^([^/.:][^/:]*(/[^/.:][^/:]*)*)?$"),
+]
+"""A directory of a volume, which may be the volume itself."""
+
+
 class ClaimTemplate(ApiModel):
     """A claim that the operator makes once, and never takes away: what is on it is the user's."""
 
@@ -59,10 +66,7 @@ class FileStorage(ApiModel):
 
     mount_path: Path = "/opt/share"
     """Where the volume is mounted in every pod."""
-    root: Annotated[
-        str,
-        StringConstraints(max_length=512, pattern=r"^([^/.:][^/:]*(/[^/.:][^/:]*)*)?$"),
-    ] = "hypernets"
+    root: VolumeRoot = "hypernets"
     """The directory of the volume in which runs are kept; empty for the volume itself."""
     claim_name: ObjectName | None = None
     """A PersistentVolumeClaim of the namespace with access mode ReadWriteMany."""

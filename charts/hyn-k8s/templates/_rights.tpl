@@ -1,0 +1,133 @@
+{{/*
+What the controllers may do, each no more than it does; and the Roles or ClusterRoles that say so.
+*/}}
+
+{{/* In every namespace that it watches. */}}
+{{- define "hyn-k8s.operator.rules" -}}
+- apiGroups: [hyn-k8s.dev]
+  resources: [searchjobs]
+  verbs: [get, list, watch, delete]
+- apiGroups: [hyn-k8s.dev]
+  resources: [searchjobs/status]
+  verbs: [patch]
+- apiGroups: [kubernetes.dask.org]
+  resources: [daskclusters]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [kubernetes.dask.org]
+  resources: [daskworkergroups]
+  verbs: [list, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [list, delete]
+- apiGroups: [""]
+  resources: [configmaps, persistentvolumeclaims]
+  verbs: [get, create, patch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list, create]
+{{- if .Values.networkPolicies.enabled }}
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, create, patch]
+{{- end }}
+{{- end }}
+
+{{- define "hyn-k8s.daskController.rules" -}}
+- apiGroups: [kubernetes.dask.org]
+  resources: [daskclusters, daskworkergroups, daskworkergroups/scale, daskautoscalers, daskjobs, daskjobs/status]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services, pods]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end }}
+
+{{/* Of the cluster as a whole: by these kopf notices kinds that are defined later. */}}
+{{- define "hyn-k8s.operator.clusterRules" -}}
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [list, watch]
+{{- end }}
+
+{{- define "hyn-k8s.daskController.clusterRules" -}}
+{{ include "hyn-k8s.operator.clusterRules" . }}
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list, watch]
+{{- end }}
+
+{{/*
+The rules for an account, from a dict of root, component, name, clusterName, rules, clusterRules:
+a ClusterRole, or with watchNamespaces a Role in each of these and nothing beside.
+*/}}
+{{- define "hyn-k8s.rights" -}}
+{{- $ := . }}
+{{- range .root.Values.watchNamespaces }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ $.clusterName }}
+  namespace: {{ . }}
+  labels:
+    {{- include "hyn-k8s.labels" $ | nindent 4 }}
+rules:
+{{ $.rules }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ $.clusterName }}
+  namespace: {{ . }}
+  labels:
+    {{- include "hyn-k8s.labels" $ | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ $.clusterName }}
+subjects:
+- kind: ServiceAccount
+  name: {{ $.name }}
+  namespace: {{ $.root.Release.Namespace }}
+{{- else }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ .clusterName }}
+  labels:
+    {{- include "hyn-k8s.labels" . | nindent 4 }}
+rules:
+{{ .rules }}
+{{ .clusterRules }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ .clusterName }}
+  labels:
+    {{- include "hyn-k8s.labels" . | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ .clusterName }}
+subjects:
+- kind: ServiceAccount
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+{{- end }}
+{{- end }}
