@@ -13,8 +13,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from hyn_k8s.api.peers import NetworkPolicyPeer
 from hyn_k8s.api.placement import Affinity, Toleration
-from hyn_k8s.api.pods import PullSecret, Resources
+from hyn_k8s.api.pods import Resources
 from hyn_k8s.api.schema import ApiModel, Quantity, structural
 from hyn_k8s.api.storage import S3Storage, VolumeRoot
 from hyn_k8s.api.values import LabelValue, ObjectName, Path, Short, Text
@@ -24,6 +25,7 @@ NamespaceName = Annotated[
 ]
 _Repository = Annotated[str, StringConstraints(max_length=253, pattern=r"^[a-z0-9][a-z0-9._/:-]*$")]
 _Labels = Annotated[dict[str, LabelValue], Field(max_length=16)]
+_Annotations = Annotated[dict[str, Text], Field(max_length=16)]
 
 
 class PullPolicy(enum.StrEnum):
@@ -50,7 +52,7 @@ class Images(ApiModel):
     """Put before each repository, such as registry.example.com:5000/mirror; as it is if empty."""
     pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
     """When nodes pull an image."""
-    pull_secrets: Annotated[list[ObjectName], Field(max_length=8)] = []
+    pull_secrets: Annotated[tuple[ObjectName, ...], Field(max_length=8)] = ()
     """Names of Secrets with which images are pulled, in this namespace and in those that search."""
     operator: Image = Image(repository="hyn-k8s/operator")
     """Operator, dask's controller, and the chart's hooks."""
@@ -63,19 +65,19 @@ class Controller(ApiModel):
 
     resources: Resources = Resources()
     """What it asks for and may use at most."""
-    node_selector: _Labels = {}
+    node_selector: _Labels = Field(default_factory=dict)
     """Labels of the nodes that it may run on."""
-    tolerations: Annotated[list[Toleration], Field(max_length=16)] = []
+    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=16)] = ()
     """Taints of nodes that it puts up with."""
     affinity: Affinity = Affinity()
     """Where it runs, in detail."""
     priority_class_name: Annotated[str, StringConstraints(max_length=253)] = ""
     """Its priority."""
-    labels: _Labels = {}
+    labels: _Labels = Field(default_factory=dict)
     """Further labels of the pod."""
-    annotations: Annotated[dict[str, Text], Field(max_length=16)] = {}
+    annotations: _Annotations = Field(default_factory=dict)
     """Further annotations of the pod."""
-    service_account_annotations: Annotated[dict[str, Text], Field(max_length=16)] = {}
+    service_account_annotations: _Annotations = Field(default_factory=dict)
     """Annotations of its ServiceAccount."""
 
 
@@ -110,7 +112,7 @@ class NetworkPolicies(ApiModel):
 
     enabled: bool = True
     """Whether there are any."""
-    from_: Annotated[list[dict[str, Any]], Field(alias="from", max_length=16)] = []
+    from_: Annotated[tuple[NetworkPolicyPeer, ...], Field(alias="from", max_length=16)] = ()
     """Who else may reach a search's driver and dashboard, as in a NetworkPolicy's ingress."""
 
 
@@ -121,7 +123,7 @@ class NfsExport(ApiModel):
     """Its name or address."""
     path: Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^/")]
     """The export's path."""
-    mount_options: Annotated[list[Short], Field(max_length=16)] = ["nfsvers=4.1"]
+    mount_options: Annotated[tuple[Short, ...], Field(max_length=16)] = ("nfsvers=4.1",)
     """Options of the mount."""
 
 
@@ -174,10 +176,10 @@ class Values(ApiModel):
     """What the names of all objects begin with; the release's name if empty."""
     images: Images = Images()
     """Where images come from."""
-    watch_namespaces: Annotated[list[NamespaceName], Field(max_length=256)] = []
+    watch_namespaces: Annotated[tuple[NamespaceName, ...], Field(max_length=256)] = ()
     """Whose SearchJobs are run, with Roles in these only; all namespaces, with ClusterRoles, if
     empty."""
-    search_namespaces: Annotated[list[NamespaceName], Field(max_length=256)] = []
+    search_namespaces: Annotated[tuple[NamespaceName, ...], Field(max_length=256)] = ()
     """Which namespaces get what storage below needs: claims, volumes, a Secret."""
     storage: DefaultStorage = DefaultStorage()
     """Where searches that have no storage section keep their runs; nowhere if empty."""

@@ -1,6 +1,7 @@
 """The CustomResourceDefinition of SearchJob, made from its types.
 
-``python -m hyn_k8s.api crd`` prints it; the copy in ``manifests/`` is that output, and a test compares.
+``python -m hyn_k8s.api crd`` prints it; the copy in ``manifests/`` is that output, and a test
+compares.
 """
 
 from __future__ import annotations
