@@ -39,8 +39,8 @@ class LocalJob:
     """What the SearchJob says of the contract; flags win over it, and it over the environment."""
 
 
-def read_job_file(path: str) -> LocalJob:
-    """The SearchJob in the YAML file ``path``.
+def read_job_file(path: str, has_script: bool = False) -> LocalJob:
+    """The SearchJob in the YAML file ``path``; with ``has_script`` another script is run than its.
 
     Raises:
         SpecError: there is none or several, or one says what is wrong or needs a cluster.
@@ -57,7 +57,7 @@ def read_job_file(path: str) -> LocalJob:
     if spec.env_from:
         problem = "spec.envFrom is of the cluster; set its variables here, and leave it out"
         raise SpecError(file, problem)
-    if spec.script.config_map is not None:
+    if spec.script.config_map is not None and not has_script:
         problem = "spec.script.configMap is of the cluster; name the script behind the options"
         raise SpecError(file, problem)
     return LocalJob(

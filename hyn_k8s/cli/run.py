@@ -107,7 +107,7 @@ def run(
     """
     from hyn_k8s.search import runner, settings
 
-    job = _read_job(job_file)
+    job = _read_job(job_file, script is not None)
     path, arguments = _script(ctx, job, script, arguments)
     flags = {
         contract.EXECUTORS: executors,
@@ -134,13 +134,13 @@ def run(
     ctx.exit(runner.run_script(path, code, arguments, chosen, _reporter(), _show_results))
 
 
-def _read_job(job_file: str | None) -> LocalJob | None:
+def _read_job(job_file: str | None, has_script: bool) -> LocalJob | None:
     """The SearchJob of ``-f``, whose variables are this process's from now on."""
     if job_file is None:
         return None
     from hyn_k8s.cli.job_file import read_job_file
 
-    job = read_job_file(job_file)
+    job = read_job_file(job_file, has_script)
     os.environ.update(job.variables)
     return job
 

@@ -188,6 +188,17 @@ def test_flags_and_a_script_behind_them_win(tmp_path: pathlib.Path) -> None:
     assert (tmp_path / "workdir/mine/search-1/summary.json").exists()
 
 
+def test_a_script_behind_the_options_is_run_instead_of_a_config_maps(
+    tmp_path: pathlib.Path,
+) -> None:
+    write_script(tmp_path / "scripts")
+    script = {"configMap": {"name": "scripts", "key": "mine.py"}}
+    file = written(tmp_path, job(script=script, executors=1, args=["--trials", "2"]))
+    done = run_cli("run", "-f", file, "--run", "mine", "scripts/mine.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "workdir/mine/search-1/summary.json").exists()
+
+
 def test_a_wrong_one_ends_with_2_and_without_a_script_too(tmp_path: pathlib.Path) -> None:
     done = run_cli("run", "-f", written(tmp_path, job(executors=0)), cwd=tmp_path)
     assert done.returncode == 2
