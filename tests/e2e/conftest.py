@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.e2e import controllers
+from tests.e2e.helm import Helm, install_shared
 from tests.e2e.kube import EVERY, Kube
 from tests.e2e.kubectl import kubectl
 from tests.e2e.objects import CLAIM, CLUSTER, shared_volume
@@ -53,10 +53,9 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="session")
 def kube(cluster: Cluster) -> Kube:
-    """Its API server, with dask's controller and our operator at work."""
+    """Its API server, with the chart installed."""
     kube = Kube(cluster.kubeconfig)
-    operator = controllers.operator(cluster.images["runtime"])
-    controllers.install(kube, cluster.images["operator"], controllers.DASK, operator)
+    install_shared(Helm(cluster), kube, cluster)
     return kube
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e import controllers
+from tests.e2e import helm
 from tests.e2e.kube import Kube
 from tests.e2e.kubectl import kubectl
 from tests.e2e.objects import MOUNT, config_map
@@ -174,7 +174,7 @@ def check_no_secret(kube: Kube, namespace: str, search: AppliedSearch) -> None:
     assert KEYS[1] not in json.dumps(shown, default=str)
     assert KEYS[1] not in search.log()
     for controller in ("operator", "dask-controller"):
-        assert KEYS[1] not in kube.log_of(controllers.NAMESPACE, f"app={controller}")
+        assert KEYS[1] not in kube.log_of(helm.NAMESPACE, helm.controller_labels(controller))
 
 
 OWN_DATA = (ROOT / "examples" / "own_data.py").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e import controllers
+from tests.e2e import helm
 from tests.e2e.kube import Kube
 from tests.e2e.search_jobs import AppliedSearch, Kept
 from tests.faults.scripts import SCRIPT
@@ -39,8 +39,8 @@ def test_a_pod_is_deleted(running: AppliedSearch, role: str) -> None:
 @pytest.mark.alone
 def test_both_controllers_are_deleted(kube: Kube, running: AppliedSearch) -> None:
     for controller in ("operator", "dask-controller"):
-        (pod,) = kube.pods(controllers.NAMESPACE, f"app={controller}")
-        kube.delete("v1", "Pod", pod["metadata"]["name"], controllers.NAMESPACE)
+        (pod,) = kube.pods(helm.NAMESPACE, helm.controller_labels(controller))
+        kube.delete("v1", "Pod", pod["metadata"]["name"], helm.NAMESPACE)
     running.await_complete()
     running.check_trials(TRIALS)
 
@@ -49,7 +49,7 @@ def test_both_controllers_are_deleted(kube: Kube, running: AppliedSearch) -> Non
 def test_it_ends_while_there_is_no_operator_and_its_driver_pod_is_deleted_then(
     kube: Kube, running: AppliedSearch
 ) -> None:
-    with controllers.stopped(kube, "operator"):
+    with helm.stopped(kube, "operator"):
         kube.await_status(
             *("batch/v1", "Job", "search-driver", running.namespace),
             lambda status: bool(status.get("succeeded")),
@@ -66,7 +66,7 @@ def test_it_ends_while_there_is_no_operator_and_its_driver_pod_is_deleted_then(
 def test_it_is_deleted_while_there_is_no_dask_controller(
     kube: Kube, running: AppliedSearch
 ) -> None:
-    with controllers.stopped(kube, "dask-controller"):
+    with helm.stopped(kube, "dask-controller"):
         running.delete()
         running.await_no_pods(180)
         until(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import controllers
+from tests.e2e import helm
 from tests.e2e.kube import EVERY, Kube, Object
 from tests.e2e.objects import config_map, shared_volume
 from tests.e2e.search_jobs import AppliedSearch, Kept, on_claim
@@ -193,7 +193,7 @@ def test_a_dask_controller_that_is_down_is_told_and_with_one_it_goes_on(
 ) -> None:
     kept = on_claim(claim, namespace)
     search = AppliedSearch(kube, namespace, cluster.images["runtime"], kept)
-    with controllers.stopped(kube, "dask-controller"):
+    with helm.stopped(kube, "dask-controller"):
         search.apply(script={"inline": SCRIPT}, args=["--trials", "3"], executors=1)
         search.await_condition("ClusterReady", "False", "DaskControllerSilent", 90)
     search.await_complete()

@@ -25,6 +25,8 @@ class Cluster:
     """The path of the file with which it is reached."""
     kubectl: str
     """The program's path or name."""
+    helm: str
+    """The program's path or name."""
     images: Mapping[str, str]
     """What pods run, by short name: ``runtime``, ``operator``, ``minio``, ``versitygw``."""
     shared: str

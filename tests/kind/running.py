@@ -28,6 +28,9 @@ from tests.kind.shell import CommandError, run, say, succeeds
 
 CONFIGURATION = images.ROOT / "kind-config.yaml"
 
+SHARED = "/shared"
+"""Where the nodes have the directory that they share."""
+
 
 def bring_up() -> Cluster:
     """The cluster, up, with the images of this checkout on its nodes.
@@ -44,6 +47,7 @@ def bring_up() -> Cluster:
             way,
             environ["HYN_E2E_KUBECONFIG"],
             "kubectl",
+            _helm(pins),
             images.pulled(environ["HYN_E2E_REGISTRY"]),
             environ["HYN_E2E_STORAGE_CLASS"],
         )
@@ -75,24 +79,28 @@ class _Tools:
 
     kind: str
     kubectl: str
+    helm: str
 
     @classmethod
     def of(cls, pins: Pins, way: Way) -> _Tools:
         """Those on the path; offline, and where there is none, built ones."""
         if way is Way.KIND:
             kind = shutil.which("kind") or str(build_program(pins, "kind"))
-            return cls(kind, shutil.which("kubectl") or "kubectl")
+            return cls(kind, shutil.which("kubectl") or "kubectl", _helm(pins))
         link = cache() / "bin" / "kubectl"
         link.parent.mkdir(exist_ok=True)
         if not link.exists():
             link.unlink(missing_ok=True)
             link.symlink_to(build_kubernetes(pins))
-        return cls(str(build_program(pins, "kind")), str(link))
+        return cls(str(build_program(pins, "kind")), str(link), str(build_program(pins, "helm")))
+
+
+def _helm(pins: Pins) -> str:
+    return shutil.which("helm") or str(build_program(pins, "helm"))
 
 
 def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
     tools = _Tools.of(pins, way)
-    build_program(pins, "helm")
     node = node_image(pins) if way is Way.OFFLINE else official_node(pins)
     built = images.build_ours(pins, way) | images.build_servers(pins)
     kubeconfig = cache() / "kubeconfig"
@@ -102,7 +110,7 @@ def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
     if not is_same or not _answers(tools, kubeconfig) or not _is_shared(shared):
         _create(pins, tools, node, kubeconfig, shared)
     images.load(tools.kind, NAME, list(built.values()), WORKER_NODES)
-    return Cluster(way, str(kubeconfig), tools.kubectl, built, shared)
+    return Cluster(way, str(kubeconfig), tools.kubectl, tools.helm, built, shared)
 
 
 def _answers(tools: _Tools, kubeconfig: pathlib.Path) -> bool:
@@ -138,6 +146,7 @@ def _create(pins: Pins, tools: _Tools, node: str, kubeconfig: pathlib.Path, shar
         run(
             *(tools.kind, "create", "cluster", "--config", written, "--image", node),
             *("--kubeconfig", kubeconfig, "--wait", "180s"),
+            cwd=images.ROOT,  # the configuration has a path of the checkout
         )
     except CommandError:
         run(tools.kind, "delete", "cluster", "--name", NAME)
@@ -149,6 +158,8 @@ def _shared_directories(configuration: Any, shared: str) -> list[pathlib.Path]:
     found = []
     for number, node in enumerate(configuration["nodes"]):
         for mount in node.get("extraMounts", []):
+            if mount["containerPath"] != SHARED:
+                continue
             if shared == "cephfs":
                 mount["hostPath"] = str(cache() / "nodes" / str(number))
             found.append(pathlib.Path(mount["hostPath"]))

@@ -1,0 +1,146 @@
+"""Helm, as an administrator has it, and the release that all tests of the cluster share."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import pathlib
+import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from tests.e2e.kube import Kube
+from tests.e2e.objects import CLAIM, MOUNT
+from tests.kind.cluster import Cluster
+from tests.kind.images import ROOT
+from tests.kind.pins import cache
+from tests.waiting import until
+
+CHART = ROOT / "charts" / "hyn-k8s"
+RELEASE = "hyn-k8s"
+NAMESPACE = "hyn-system"
+
+Values = dict[str, Any]
+
+_SMALL = {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}}}
+
+
+class HelmError(AssertionError):
+    """Helm did not do something; what it said."""
+
+
+class Helm:
+    """Helm on the cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._command = [cluster.helm, "--kubeconfig", cluster.kubeconfig]
+
+    def __call__(self, namespace: str, *arguments: str, values: Values | None = None) -> str:
+        """What it says to ``arguments``.
+
+        Raises:
+            HelmError: it ends with another code than 0.
+        """
+        words = [*self._command, "--namespace", namespace, *arguments]
+        given = None
+        if values is not None:
+            words += ["--values", "-"]
+            given = yaml.safe_dump(values)
+        done = subprocess.run(words, input=given, capture_output=True, text=True)
+        if done.returncode:
+            raise HelmError(f"helm {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def install(self, namespace: str, release: str, values: Values, *flags: str) -> str:
+        """Install or upgrade a release of the chart, and wait until its controllers work."""
+        arguments = ("upgrade", "--install", release, str(CHART), "--wait", "--timeout", "5m")
+        return self(namespace, *arguments, *flags, values=values)
+
+    def description(self, namespace: str, release: str) -> str | None:
+        """What a deployed release was described as, None if there is none."""
+        try:
+            status = json.loads(self(namespace, "status", release, "--output", "json"))
+        except HelmError:
+            return None
+        is_deployed = status["info"]["status"] == "deployed"
+        return str(status["info"]["description"]) if is_deployed else None
+
+
+def images(cluster: Cluster) -> Values:
+    """The values that name the cluster's images."""
+    found: Values = {}
+    for name in ("operator", "runtime"):
+        repository, _, tag = cluster.images[name].rpartition(":")
+        found[name] = {"repository": repository, "tag": tag}
+    return found
+
+
+def install_shared(helm: Helm, kube: Kube, cluster: Cluster) -> None:
+    """Have the release that all tests share, once, whichever of them comes first."""
+    values: Values = {
+        "images": images(cluster),
+        "operator": _SMALL,
+        "daskController": _SMALL,
+        # A namespace that has such a claim needs no storage section in its SearchJobs.
+        "storage": {"file": {"existingClaim": CLAIM, "mountPath": MOUNT}},
+    }
+    description = f"tests {_digest(values)}"
+    with _alone():
+        if helm.description(NAMESPACE, RELEASE) == description:
+            return
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        metadata = {"name": NAMESPACE, "labels": labels}
+        kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
+        helm.install(NAMESPACE, RELEASE, values, "--description", description)
+
+
+def controller_labels(component: str) -> str:
+    """The pods of a controller of that release: ``operator`` or ``dask-controller``."""
+    return f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}"
+
+
+def await_controller(kube: Kube, component: str) -> None:
+    """Wait until a controller works, and no earlier pod of it any more."""
+    kube.await_status(
+        *("apps/v1", "Deployment", f"{RELEASE}-{component}", NAMESPACE),
+        lambda status: (
+            status.get("availableReplicas") == 1
+            and status.get("updatedReplicas") == 1
+            and status.get("replicas") == 1
+        ),
+    )
+
+
+@contextlib.contextmanager
+def stopped(kube: Kube, component: str) -> Iterator[None]:
+    """Within, there is no such controller."""
+    where = ("apps/v1", "Deployment", f"{RELEASE}-{component}", NAMESPACE)
+    kube.patch(*where, {"spec": {"replicas": 0}})
+    labels = controller_labels(component)
+    until(lambda: not kube.find("v1", "Pod", NAMESPACE, labels), f"{component} to go", 60)
+    try:
+        yield
+    finally:
+        kube.patch(*where, {"spec": {"replicas": 1}})
+        await_controller(kube, component)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Within, no other process of the tests is."""
+    with (cache() / "release.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    """Of everything that makes the release what it is."""
+    content = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    for file in sorted(pathlib.Path(CHART).rglob("*")):
+        if file.is_file():
+            content.update(file.read_bytes())
+    return content.hexdigest()[:12]
