@@ -244,10 +244,11 @@ CASES: dict[str, tuple[dict[str, Any], Check]] = {
     "global": ({"global": {"of": "an umbrella"}}, lambda r: r.all("Deployment")),
 }
 
+
 def controller_cases(section: str, component: str) -> dict[str, tuple[dict[str, Any], Check]]:
     """The cases of a controller's pod."""
     limits = {"requests": {"cpu": "1", "memory": "192Mi"}, "limits": {"memory": "512Mi"}}
-    nobody = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    nobody: Object = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
     of_the_pod: dict[str, Any] = {
         "nodeSelector": {"pool": "system"},
         "tolerations": [{"key": "system", "operator": "Exists"}],
@@ -258,9 +259,9 @@ def controller_cases(section: str, component: str) -> dict[str, tuple[dict[str, 
     def is_in_pod(rendered: Rendered, field: str) -> bool:
         return bool(rendered.controller(component)[field] == of_the_pod[field])
 
-    def metadata(rendered: Rendered) -> Object:
+    def is_in_metadata(rendered: Rendered, field: str) -> bool:
         deployment = rendered.get("Deployment", f"hyn-k8s-{component}")
-        return dict(deployment["spec"]["template"]["metadata"])
+        return bool(deployment["spec"]["template"]["metadata"][field]["team"] == "red")
 
     def account(rendered: Rendered) -> Object:
         return dict(rendered.get("ServiceAccount", f"hyn-k8s-{component}")["metadata"])
@@ -276,7 +277,7 @@ def controller_cases(section: str, component: str) -> dict[str, tuple[dict[str, 
     for field in ("labels", "annotations"):
         cases[field] = (
             {section: {field: {"team": "red"}}},
-            lambda r, field=field: metadata(r)[field]["team"] == "red",
+            functools.partial(is_in_metadata, field=field),
         )
     cases["serviceAccountAnnotations"] = (
         {section: {"serviceAccountAnnotations": {"role": "reader"}}},
