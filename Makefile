@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo test lint unit test-faults test-soak images kind-up kind-down e2e e2e-full test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo test lint unit chart manifests test-faults test-soak images kind-up kind-down e2e e2e-full test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ help: ## this list
 demo: $(INSTALLED) ## a parallel search on real data, on this machine
 	$(BIN)/hyn-k8s run --storage-root workdir examples/heart_disease.py
 
-test: lint unit ## everything CI runs
+test: lint unit chart ## lint, types, import rules, tests
 
 lint: $(INSTALLED) ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -28,6 +28,10 @@ lint: $(INSTALLED) ## format, lint, types, import rules
 
 unit: $(INSTALLED) ## the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+chart: $(INSTALLED) ## the chart and the manifests, by Helm and kubeconform (on the path, or built by Go)
+	$(BIN)/python -m tests.kind programs helm kubeconform
+	$(BIN)/python -m pytest -m helm tests/chart $(ARGS)
 
 test-faults: $(INSTALLED) ## killed, stopped and failing drivers, workers, schedulers, storages (80 minutes)
 	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
@@ -59,6 +63,11 @@ test-hypernets: $(INSTALLED)
 
 test-hypergbm: $(HYPERGBM_INSTALLED)
 	$(HYPERGBM)/bin/python -m pytest -m upstream tests/upstream
+
+manifests: $(INSTALLED) ## write anew what is made of the types and of the chart
+	$(BIN)/python -m hyn_k8s.api crd > manifests/crd.yaml
+	$(BIN)/python -m hyn_k8s.api values-schema > charts/hyn-k8s/values.schema.json
+	$(BIN)/python -m tests.chart.install_manifest > manifests/install.yaml
 
 format: $(INSTALLED) ## rewrite the code as the linter wants it
 	$(BIN)/ruff format .

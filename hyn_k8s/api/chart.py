@@ -198,10 +198,11 @@ class Values(ApiModel):
 def values_schema() -> dict[str, Any]:
     """The JSON schema of the values, closed: nothing that is not described is accepted."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **structural(Values)}
-    return _closed(schema)
+    return closed(schema)
 
 
-def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """A structural schema as a plain JSON schema that accepts no field which it does not have."""
     found = {
         key: value
         for key, value in schema.items()
@@ -211,9 +212,9 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
         return {key: found[key] for key in ("type", "description") if key in found}
     if "properties" in found:
         found["additionalProperties"] = False
-        found["properties"] = {n: _closed(each) for n, each in found["properties"].items()}
+        found["properties"] = {n: closed(each) for n, each in found["properties"].items()}
     elif isinstance(found.get("additionalProperties"), dict):
-        found["additionalProperties"] = _closed(found["additionalProperties"])
+        found["additionalProperties"] = closed(found["additionalProperties"])
     if isinstance(found.get("items"), dict):
-        found["items"] = _closed(found["items"])
+        found["items"] = closed(found["items"])
     return found

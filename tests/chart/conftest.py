@@ -9,14 +9,14 @@ import pytest
 
 from tests.chart.rendering import Render
 from tests.chart.rendering import render as render_with
-from tests.kind.go_programs import build_program
+from tests.kind.go_programs import build_program, helm_program
 from tests.kind.pins import read_pins
 
 
 @pytest.fixture(scope="session")
 def helm() -> str:
     """The program."""
-    return shutil.which("helm") or str(build_program(read_pins(), "helm"))
+    return helm_program()
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import click
 
 from tests.kind.choice import ChoiceError, Way, choose
 from tests.kind.docker import start_daemon
+from tests.kind.go_programs import build_program
 from tests.kind.images import build_ours
 from tests.kind.pins import read_pins
 from tests.kind.running import bring_up, take_down
@@ -32,6 +34,15 @@ def up() -> None:
 def down() -> None:
     """End the cluster and whatever was started for it; what was built stays in the cache."""
     take_down()
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+def programs(names: tuple[str, ...]) -> None:
+    """Have programs of versions.toml built, unless they are on the path."""
+    for name in names:
+        if shutil.which(name) is None:
+            build_program(read_pins(), name)
 
 
 @main.command()

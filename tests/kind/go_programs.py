@@ -10,7 +10,7 @@ import pathlib
 import re
 import shutil
 
-from tests.kind.pins import FILES, Pins, cache
+from tests.kind.pins import FILES, Pins, cache, read_pins
 from tests.kind.shell import run, say
 
 STATIC = {"CGO_ENABLED": "0"}
@@ -30,6 +30,11 @@ def build_program(pins: Pins, name: str) -> pathlib.Path:
         package = package.partition("@")[0]
         _install(pins, f"{package}@{version}", name, built)
     return built
+
+
+def helm_program() -> str:
+    """Helm: the one on the path, else one that is built."""
+    return shutil.which("helm") or str(build_program(read_pins(), "helm"))
 
 
 def build_kubernetes(pins: Pins) -> pathlib.Path:

@@ -21,7 +21,7 @@ from tests.kind.cluster import (
     read_cluster,
     write_cluster,
 )
-from tests.kind.go_programs import build_kubernetes, build_program
+from tests.kind.go_programs import build_kubernetes, build_program, helm_program
 from tests.kind.node_image import node_image
 from tests.kind.pins import Pins, cache, read_pins
 from tests.kind.shell import CommandError, run, say, succeeds
@@ -47,7 +47,7 @@ def bring_up() -> Cluster:
             way,
             environ["HYN_E2E_KUBECONFIG"],
             "kubectl",
-            _helm(pins),
+            helm_program(),
             images.pulled(environ["HYN_E2E_REGISTRY"]),
             environ["HYN_E2E_STORAGE_CLASS"],
         )
@@ -86,17 +86,13 @@ class _Tools:
         """Those on the path; offline, and where there is none, built ones."""
         if way is Way.KIND:
             kind = shutil.which("kind") or str(build_program(pins, "kind"))
-            return cls(kind, shutil.which("kubectl") or "kubectl", _helm(pins))
+            return cls(kind, shutil.which("kubectl") or "kubectl", helm_program())
         link = cache() / "bin" / "kubectl"
         link.parent.mkdir(exist_ok=True)
         if not link.exists():
             link.unlink(missing_ok=True)
             link.symlink_to(build_kubernetes(pins))
-        return cls(str(build_program(pins, "kind")), str(link), str(build_program(pins, "helm")))
-
-
-def _helm(pins: Pins) -> str:
-    return shutil.which("helm") or str(build_program(pins, "helm"))
+        return cls(str(build_program(pins, "kind")), str(link), helm_program())
 
 
 def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
