@@ -52,10 +52,16 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def kube(cluster: Cluster) -> Kube:
+def helm(cluster: Cluster) -> Helm:
+    """Helm on it."""
+    return Helm(cluster)
+
+
+@pytest.fixture(scope="session")
+def kube(cluster: Cluster, helm: Helm) -> Kube:
     """Its API server, with the chart installed."""
     kube = Kube(cluster.kubeconfig)
-    install_shared(Helm(cluster), kube, cluster)
+    install_shared(helm, kube, cluster)
     return kube
 
 

@@ -79,15 +79,20 @@ def images(cluster: Cluster) -> Values:
     return found
 
 
-def install_shared(helm: Helm, kube: Kube, cluster: Cluster) -> None:
-    """Have the release that all tests share, once, whichever of them comes first."""
-    values: Values = {
+def shared_values(cluster: Cluster) -> Values:
+    """The values of the release that all tests share."""
+    return {
         "images": images(cluster),
         "operator": _SMALL,
         "daskController": _SMALL,
         # A namespace that has such a claim needs no storage section in its SearchJobs.
         "storage": {"file": {"existingClaim": CLAIM, "mountPath": MOUNT}},
     }
+
+
+def install_shared(helm: Helm, kube: Kube, cluster: Cluster) -> None:
+    """Have the release that all tests share, once, whichever of them comes first."""
+    values = shared_values(cluster)
     description = f"tests {_digest(values)}"
     with _alone():
         if helm.description(NAMESPACE, RELEASE) == description:

@@ -16,7 +16,7 @@ from tests.e2e.kube import Object
 MOUNT = "/opt/share"
 """Where the shared volume is mounted, in every pod."""
 
-CLAIM = "hyn-shared"
+CLAIM = "shared"
 CLUSTER = "search"
 RUN = "it"
 DRIVER = {"app": "driver"}

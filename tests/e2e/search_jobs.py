@@ -65,13 +65,15 @@ class AppliedSearch:
     def apply(self, **spec: Any) -> None:
         """Have it with this spec, the storage, and workers that are small unless ``spec`` has some.
 
-        Three searches at a time ask for more of a processor than two nodes have.
+        Three searches at a time ask for more of a processor than two nodes have. What ``spec`` has
+        as None, the SearchJob has not.
         """
+        whole = {"storage": self._kept.spec, "worker": SMALL, **spec}
         manifest = {
             "apiVersion": API,
             "kind": KIND,
             "metadata": {"name": NAME},
-            "spec": {"storage": self._kept.spec, "worker": SMALL, **spec},
+            "spec": {field: value for field, value in whole.items() if value is not None},
         }
         self._kube.apply([manifest], self.namespace)
 

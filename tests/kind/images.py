@@ -6,10 +6,11 @@ loaded twice.
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import pathlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.kind import docker
 from tests.kind.choice import Way
@@ -68,6 +69,16 @@ def load(kind: str, cluster: str, images: Sequence[str], nodes: Sequence[str]) -
         say(f"loading {', '.join(missing)} into {len(nodes)} nodes")
         where = ("--name", cluster, "--nodes", ",".join(nodes))
         run(kind, "load", "docker-image", *where, *missing)
+
+
+def name_as_released(built: Mapping[str, str], nodes: Sequence[str]) -> None:
+    """Have the images on ``nodes`` under the names that the chart and the manifests give them."""
+    names = {each: f"hyn-k8s/{each}:{importlib.metadata.version('hyn-k8s')}" for each in OURS}
+    names["minio"] = "hyn-k8s/minio:latest"
+    for node in nodes:
+        for each, name in names.items():
+            tag = ("images", "tag", "--force", f"docker.io/{built[each]}", f"docker.io/{name}")
+            run("docker", "exec", node, "ctr", "--namespace", "k8s.io", *tag)
 
 
 def pulled(registry: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from tests.kind.pins import Pins, cache, read_pins
 from tests.kind.shell import CommandError, run, say, succeeds
 
 CONFIGURATION = images.ROOT / "kind-config.yaml"
+VOLUME = images.ROOT / "manifests" / "dev" / "shared-volume.yaml"
 
 SHARED = "/shared"
 """Where the nodes have the directory that they share."""
@@ -87,12 +88,18 @@ class _Tools:
         if way is Way.KIND:
             kind = shutil.which("kind") or str(build_program(pins, "kind"))
             return cls(kind, shutil.which("kubectl") or "kubectl", helm_program())
-        link = cache() / "bin" / "kubectl"
-        link.parent.mkdir(exist_ok=True)
-        if not link.exists():
-            link.unlink(missing_ok=True)
-            link.symlink_to(build_kubernetes(pins))
-        return cls(str(build_program(pins, "kind")), str(link), helm_program())
+        kubectl, helm = _link("kubectl", build_kubernetes(pins)), _link("helm", helm_program())
+        return cls(str(build_program(pins, "kind")), kubectl, helm)
+
+
+def _link(name: str, program: pathlib.Path | str) -> str:
+    """``program`` in the folder of programs for people, by its plain name."""
+    link = cache() / "bin" / name
+    link.parent.mkdir(exist_ok=True)
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(program)
+    return str(link)
 
 
 def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
@@ -106,6 +113,8 @@ def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
     if not is_same or not _answers(tools, kubeconfig) or not _is_shared(shared):
         _create(pins, tools, node, kubeconfig, shared)
     images.load(tools.kind, NAME, list(built.values()), WORKER_NODES)
+    images.name_as_released(built, WORKER_NODES)
+    run(tools.kubectl, "--kubeconfig", kubeconfig, "apply", "--filename", VOLUME)
     return Cluster(way, str(kubeconfig), tools.kubectl, tools.helm, built, shared)
 
 
