@@ -9,6 +9,13 @@
 
 ARG BASE_IMAGE=python:3.13-slim
 
+# What each image needs, in files that change only when it does: pyproject.toml has more in it, and
+# whatever is copied before libraries are installed has them installed again.
+FROM ${BASE_IMAGE} AS requirements
+COPY pyproject.toml docker/requirements.py /build/
+RUN python3 /build/requirements.py search cli > /build/runtime.txt \
+    && python3 /build/requirements.py operator > /build/operator.txt
+
 FROM ${BASE_IMAGE} AS base
 LABEL org.opencontainers.image.licenses="Apache-2.0"
 # LightGBM, which Hypernets imports, needs OpenMP.
@@ -24,13 +31,14 @@ ENV PATH=/opt/hyn-k8s/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     HOME=/tmp \
     DASK_TEMPORARY_DIRECTORY=/tmp
-COPY constraints.txt pyproject.toml docker/ /build/
+COPY constraints.txt docker/install.sh /build/
 # What both need. Each installation leaves out the libraries' own tests.
 RUN python3 -m venv /opt/hyn-k8s && sh /build/install.sh dask distributed
 WORKDIR /tmp
 
 FROM base AS runtime
-RUN sh /build/install.sh $(python /build/requirements.py search cli)
+COPY --from=requirements /build/runtime.txt /build/
+RUN sh /build/install.sh --requirement /build/runtime.txt
 COPY pyproject.toml README.md LICENSE /build/hyn-k8s/
 COPY hyn_k8s /build/hyn-k8s/hyn_k8s
 RUN pip install --no-deps /build/hyn-k8s
@@ -44,7 +52,8 @@ USER 1000:1000
 CMD ["hyn-k8s", "--help"]
 
 FROM base AS operator
-RUN sh /build/install.sh $(python /build/requirements.py operator)
+COPY --from=requirements /build/operator.txt /build/
+RUN sh /build/install.sh --requirement /build/operator.txt
 COPY pyproject.toml README.md LICENSE /build/hyn-k8s/
 COPY hyn_k8s /build/hyn-k8s/hyn_k8s
 RUN pip install --no-deps /build/hyn-k8s

@@ -92,10 +92,10 @@ class OperatorPod(Controller):
 
 
 class DaskController(Controller):
-    """Dask's own controller, which makes schedulers and workers."""
+    """Dask's own controller, which makes schedulers and workers of searches, and of nothing else."""
 
     enabled: bool = True
-    """Whether it is installed; false where the cluster has one already."""
+    """Whether it is installed; false where the cluster has one already, as for DaskJobs."""
     resources: Resources = _CONTROLLER
     """What it asks for and may use at most."""
 

@@ -74,6 +74,16 @@ def test_with_watch_namespaces_there_are_roles_in_these_and_nothing_of_the_clust
                            for _, r, _ in rules(role))  # fmt: skip
 
 
+def test_who_may_edit_or_view_a_namespace_may_do_so_with_its_searches(render: Render) -> None:
+    rendered = render({})
+    edits = rendered.get("ClusterRole", "hyn-system-hyn-k8s-searchjobs-edit")
+    views = rendered.get("ClusterRole", "hyn-system-hyn-k8s-searchjobs-view")
+    assert edits["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"] == "true"
+    assert views["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
+    assert {resource for role in (edits, views) for _, resource, _ in rules(role)} == {"searchjobs"}
+    assert {verb for _, _, verb in rules(views)} == {"get", "list", "watch"}
+
+
 def test_only_the_hook_may_write_definitions_and_only_ours_and_dasks(render: Render) -> None:
     rendered = render({"watchNamespaces": ["red"]})
     (role,) = rendered.all("ClusterRole")

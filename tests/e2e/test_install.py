@@ -6,6 +6,8 @@ These need the cluster to themselves: nowhere else is a second release for all n
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -214,6 +216,46 @@ def may(cluster: Cluster, who: str, verb: str, resource: str, namespace: str) ->
         *(cluster, "auth", "can-i", verb, resource, "--namespace", namespace, "--as", who)
     )
     return said.splitlines()[-1] == "yes"
+
+
+def test_what_the_readme_says_for_kind(
+    helm: Helm, kube: Kube, cluster: Cluster, bare: None
+) -> None:
+    cluster_, install, apply = readme_commands("kind")
+    assert cluster_ == "make kind-up"
+    try:
+        said = run_as_written(cluster, install)
+        assert "runs the SearchJobs of all namespaces" in said
+        assert "What is missing" not in said
+        assert "searchjob.hyn-k8s.dev/minimal created" in run_as_written(cluster, apply)
+        waited = ("wait", "--for=condition=Complete", "searchjob/minimal", "--timeout=240s")
+        assert "condition met" in kubectl(cluster, "--namespace", "default", *waited)
+        tested = run_as_written(cluster, "helm --namespace hyn-k8s test hyn-k8s --logs")
+        assert "4 of 4 trials done" in tested
+    finally:
+        for name in ("minimal", "hyn-k8s-test"):
+            kube.await_gone("hyn-k8s.dev/v1alpha1", "SearchJob", name, "default")
+        helm("hyn-k8s", "uninstall", "hyn-k8s", "--ignore-not-found", "--wait")
+        kube.await_gone("v1", "Namespace", "hyn-k8s")
+
+
+def readme_commands(name: str) -> list[str]:
+    """The commands that the README has in the block that is marked so."""
+    readme = (ROOT / "README.md").read_text()
+    block = readme.partition(f"<!-- {name}: ")[2].partition("```bash\n")[2].partition("```")[0]
+    return block.splitlines()
+
+
+def run_as_written(cluster: Cluster, command: str) -> str:
+    """What a command says to somebody in the clone, with the cluster's programs on the path."""
+    programs = os.pathsep.join({os.path.dirname(p) for p in (cluster.helm, cluster.kubectl)})
+    path = os.pathsep.join(each for each in (programs, os.environ["PATH"]) if each)
+    env = {**os.environ, "PATH": path, "KUBECONFIG": cluster.kubeconfig}
+    done = subprocess.run(
+        command, shell=True, cwd=ROOT, env=env, text=True, capture_output=True, timeout=280
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def test_plain_kubectl_installs_it_too(

@@ -37,10 +37,15 @@ def build_ours(pins: Pins, way: Way) -> dict[str, str]:
     built = {}
     for target in OURS:
         say(f"building the {target} image")
-        name = f"hyn-k8s/{target}:dev"
+        name = released(target)
         docker.build(name, ROOT, "--target", target, *options)
         built[target] = _tagged(name)
     return built
+
+
+def released(name: str) -> str:
+    """The name that chart and manifests give an image of ours."""
+    return f"hyn-k8s/{name}:{importlib.metadata.version('hyn-k8s')}"
 
 
 def build_servers(pins: Pins) -> dict[str, str]:
@@ -73,7 +78,7 @@ def load(kind: str, cluster: str, images: Sequence[str], nodes: Sequence[str]) -
 
 def name_as_released(built: Mapping[str, str], nodes: Sequence[str]) -> None:
     """Have the images on ``nodes`` under the names that the chart and the manifests give them."""
-    names = {each: f"hyn-k8s/{each}:{importlib.metadata.version('hyn-k8s')}" for each in OURS}
+    names = {each: released(each) for each in OURS}
     names["minio"] = "hyn-k8s/minio:latest"
     for node in nodes:
         for each, name in names.items():

@@ -23,6 +23,14 @@ One template for each name. All take the root context.
 {{ .Release.Namespace }}-{{ include "hyn-k8s.daskController.name" . }}
 {{- end }}
 
+{{- define "hyn-k8s.editors.clusterName" -}}
+{{ .Release.Namespace }}-{{ include "hyn-k8s.fullname" . }}-searchjobs-edit
+{{- end }}
+
+{{- define "hyn-k8s.viewers.clusterName" -}}
+{{ .Release.Namespace }}-{{ include "hyn-k8s.fullname" . }}-searchjobs-view
+{{- end }}
+
 {{- define "hyn-k8s.prepare.name" -}}
 {{ include "hyn-k8s.fullname" . }}-prepare
 {{- end }}

@@ -18,13 +18,13 @@ What the controllers may do, each no more than it does; and the Roles or Cluster
   verbs: [list, patch, delete]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, delete]
+  verbs: [list, watch, delete]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, delete]
+  verbs: [list, watch, delete]
 - apiGroups: [""]
   resources: [services]
   verbs: [list, delete]
@@ -41,19 +41,29 @@ What the controllers may do, each no more than it does; and the Roles or Cluster
 {{- end }}
 {{- end }}
 
+{{/* Enough for DaskClusters. DaskJobs and DaskAutoscalers it only watches: no search has any. */}}
 {{- define "hyn-k8s.daskController.rules" -}}
 - apiGroups: [kubernetes.dask.org]
-  resources: [daskclusters, daskworkergroups, daskworkergroups/scale, daskautoscalers, daskjobs, daskjobs/status]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [services, pods]
+  resources: [daskclusters]
+  verbs: [list, watch, patch]
+- apiGroups: [kubernetes.dask.org]
+  resources: [daskworkergroups]
   verbs: [get, list, watch, create, patch]
+- apiGroups: [kubernetes.dask.org]
+  resources: [daskworkergroups/scale]
+  verbs: [patch]
+- apiGroups: [kubernetes.dask.org]
+  resources: [daskautoscalers, daskjobs]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, delete]
-- apiGroups: [""]
-  resources: [events]
-  verbs: [create]
+  verbs: [get, list, create, delete]
 {{- end }}
 
 {{/* Of the cluster as a whole: by these kopf notices kinds that are defined later. */}}
