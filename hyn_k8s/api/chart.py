@@ -92,7 +92,7 @@ class OperatorPod(Controller):
 
 
 class DaskController(Controller):
-    """Dask's own controller, which makes schedulers and workers of searches, and of nothing else."""
+    """Dask's own controller, which makes the schedulers and workers of searches, and no others."""
 
     enabled: bool = True
     """Whether it is installed; false where the cluster has one already, as for DaskJobs."""
