@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo test lint unit chart manifests test-faults test-soak images kind-up kind-down e2e e2e-full test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo test lint unit chart manifests test-faults test-soak images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,14 +48,17 @@ kind-up: $(INSTALLED) ## a Kubernetes cluster with the images on it, by Docker o
 kind-down: $(INSTALLED) ## end that cluster
 	$(BIN)/python -m tests.kind down
 
-e2e: E2E = e2e and not faults
-e2e-full: E2E = e2e
+e2e: E2E = e2e and not faults and not network
+e2e-full: E2E = e2e and not network
 e2e e2e-full: kind-up ## the integration tests on that cluster, which ends then (KEEP=1 keeps it)
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m '$(E2E) and not alone and not afterwards' tests/e2e $(ARGS); beside=$$?; \
 	$(BIN)/python -m pytest -m '$(E2E) and alone' tests/e2e $(ARGS); alone=$$?; \
 	[ -n "$(ARGS)" ] || $(BIN)/python -m pytest -m afterwards tests/e2e; afterwards=$$?; \
 	[ -n "$(KEEP)" ] || $(BIN)/python -m tests.kind down || exit 1; \
 	for code in $$beside $$alone $$afterwards; do [ $$code = 0 ] || [ $$code = 5 ] || exit $$code; done
+
+e2e-network: kind-up ## who reaches a search's pods, on a cluster whose network enforces it
+	$(BIN)/python -m pytest -m network tests/e2e $(ARGS)
 
 test-upstream: test-hypernets test-hypergbm ## Hypernets' own tests and HyperGBM on our dispatcher (half an hour)
 
