@@ -1,0 +1,1 @@
+"""What the chart's hooks do, in a cluster in memory; none of these waits for long."""
