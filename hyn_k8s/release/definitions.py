@@ -12,14 +12,15 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import stamina
 import yaml
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from hyn_k8s.api.crd import definition
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ReleaseError
 from hyn_k8s.kube import CUSTOM_RESOURCE_DEFINITION, DASK_CLUSTER, Kube, Ref
+from hyn_k8s.release.conditions import conditions, holding
+from hyn_k8s.release.patience import NotYet, until
 
 PACKAGE_ANNOTATION = "hyn-k8s.dev/package"
 """On a definition: the distribution that it came with, and the version of it."""
@@ -27,11 +28,13 @@ PACKAGE_ANNOTATION = "hyn-k8s.dev/package"
 ESTABLISHED_SECONDS = 60.0
 """How long the API server may take until it serves a new kind."""
 
-_DASKS = "dask_kubernetes/operator/deployment/helm/dask-kubernetes-operator/crds"
+_PAUSE_SECONDS = 0.5
 
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Libyaml's where there is one: the other takes seconds for dask's definitions."""
 
-class _NotYet(Exception):
-    """The API server does not serve a kind yet."""
+_DASK = "dask-kubernetes"
+_DASKS_FILES = "dask_kubernetes/operator/deployment/helm/dask-kubernetes-operator/crds"
 
 
 def read_definitions(with_dask: bool) -> list[Manifest]:
@@ -40,35 +43,53 @@ def read_definitions(with_dask: bool) -> list[Manifest]:
     if not with_dask:
         return ours
     # Not by importing the package, which takes seconds.
-    folder = importlib.metadata.distribution("dask-kubernetes").locate_file(_DASKS)
+    folder = importlib.metadata.distribution(_DASK).locate_file(_DASKS_FILES)
     files = sorted(pathlib.Path(str(folder)).iterdir())
-    dasks = [yaml.safe_load(file.read_text()) for file in files]
-    return ours + [_of_package(each, "dask-kubernetes") for each in dasks]
+    dasks = [yaml.load(file.read_text(), _Loader) for file in files]  # noqa: S506 - safe, both
+    return ours + [_of_package(each, _DASK) for each in dasks]
 
 
-def apply_definitions(kube: Kube, with_dask: bool, tell: Callable[[str], None]) -> None:
+def apply_definitions(
+    kube: Kube,
+    with_dask: bool,
+    tell: Callable[[str], None],
+    dask_runs: bool = False,
+    seconds: float = ESTABLISHED_SECONDS,
+    pause: float = _PAUSE_SECONDS,
+) -> None:
     """Have the definitions in the cluster, and wait until it serves their kinds.
 
+    Where dask's own chart runs, for other namespaces (``dask_runs``), the definitions that it has
+    brought are its own: they do not say of which version they are.
+
     Raises:
-        ReleaseError: dask's are left to another installation, and there is none.
+        ReleaseError: dask's are left to another installation, and there is none; one is being
+            deleted; or the API server does not come to serve it.
         ClusterError: the API server refuses them.
     """
     if not with_dask:
         _require_dask(kube)
-    refs = [_apply(kube, each, tell) for each in read_definitions(with_dask)]
-    for attempt in stamina.retry_context(
-        on=_NotYet, attempts=None, timeout=ESTABLISHED_SECONDS, wait_initial=0.2, wait_max=2.0
-    ):
-        with attempt:
-            _check_established(kube, refs)
+    kept = [_DASK] if dask_runs else []
+    refs = [_apply(kube, each, kept, tell) for each in read_definitions(with_dask)]
+    try:
+        until(lambda: _check_established(kube, refs), seconds, pause)
+    except NotYet as error:
+        problem = f"the API server does not serve them after {seconds:.0f} s: {error}"
+        raise ReleaseError("CustomResourceDefinitions", problem) from None
 
 
-def is_older(ours: Mapping[str, Any], found: Mapping[str, Any] | None) -> bool:
-    """Whether the definition ``found`` in the cluster is of a newer version than ``ours``."""
-    if found is None:
+def is_newer(found: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Whether the definition ``found`` in the cluster is of a later version than ``ours``.
+
+    One that does not say so is not: it came by kubectl, or with dask's chart before it went.
+    """
+    (distribution, mine), (other, theirs) = _package(ours), _package(found)
+    if distribution != other:
         return False
-    mine, theirs = _package(ours), _package(found)
-    return mine[0] == theirs[0] and Version(mine[1]) < Version(theirs[1])
+    try:
+        return Version(theirs) > Version(mine)
+    except InvalidVersion:
+        return False
 
 
 def _of_package(manifest: Manifest, distribution: str) -> Manifest:
@@ -84,12 +105,18 @@ def _package(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return distribution, version
 
 
-def _apply(kube: Kube, manifest: Manifest, tell: Callable[[str], None]) -> Ref:
+def _apply(kube: Kube, manifest: Manifest, kept: Sequence[str], tell: Callable[[str], None]) -> Ref:
+    """Apply a definition, unless the one found is newer, or unknown and of those ``kept``."""
     ref = Ref.to(manifest)
     found = kube.get(ref)
-    if is_older(manifest, found):
-        assert found is not None
+    if found is not None and "deletionTimestamp" in found["metadata"]:
+        # What is applied to it would go with it.
+        problem = "it is being deleted, and with it all objects of its kind; wait until it is gone"
+        raise ReleaseError(str(ref), problem)
+    if found is not None and is_newer(found, manifest):
         tell(f"{ref.name} stays as it is, of {'=='.join(_package(found))}, which is newer")
+    elif found is not None and _package(manifest)[0] in kept and not _package(found)[0]:
+        tell(f"{ref.name} stays as it is, of another installation, which runs")
     else:
         kube.apply(manifest)
         tell(f"{ref.name} is of {'=='.join(_package(manifest))}")
@@ -100,16 +127,15 @@ def _require_dask(kube: Kube) -> None:
     ref = CUSTOM_RESOURCE_DEFINITION.ref(None, "daskclusters.kubernetes.dask.org")
     if kube.get(ref) is None:
         problem = (
-            f"daskController.enabled is false, but the cluster has no {DASK_CLUSTER.name}s; "
-            "install dask-kubernetes' operator first, or leave daskController.enabled true"
+            f"it is false, but the cluster does not know the kind {DASK_CLUSTER.name}; "
+            "install dask-kubernetes' operator first, or leave it true"
         )
-        raise ReleaseError("hyn-k8s", problem)
+        raise ReleaseError("daskController.enabled", problem)
 
 
 def _check_established(kube: Kube, refs: Sequence[Ref]) -> None:
     for ref in refs:
-        conditions = ((kube.get(ref) or {}).get("status") or {}).get("conditions") or []
-        if {"type": "Established", "status": "True"} not in [
-            {"type": each["type"], "status": each["status"]} for each in conditions
-        ]:
-            raise _NotYet(f"{ref} is not established")
+        found = kube.get(ref) or {}
+        if "Established" not in holding(found):
+            said = [each["message"] for each in conditions(found) if each.get("message")]
+            raise NotYet("; ".join([f"{ref.name} is not established", *said]))
