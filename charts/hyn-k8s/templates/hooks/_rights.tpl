@@ -26,4 +26,7 @@ What the hooks may do.
 - apiGroups: [hyn-k8s.dev]
   resources: [searchjobs]
   verbs: [list, patch]
+- apiGroups: [kubernetes.dask.org]
+  resources: [daskclusters]
+  verbs: [list]
 {{- end }}
