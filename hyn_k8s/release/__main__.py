@@ -11,8 +11,12 @@ from hyn_k8s.api_server import ApiServer
 from hyn_k8s.errors import HynError
 from hyn_k8s.release.awaiting import await_search
 from hyn_k8s.release.definitions import apply_definitions
-from hyn_k8s.release.rivals import Release, find_rivals
+from hyn_k8s.release.patience import until
+from hyn_k8s.release.rivals import Release, dasks_own, find_rivals, listed
 from hyn_k8s.release.suspending import suspend_searches
+
+_AWAY_SECONDS = 30.0
+"""How long the API server may be out of reach; a new pod's network may come after the pod."""
 
 _namespaces = click.option(
     "--namespaces", default="", help="Whose searches the release runs, with commas; all if empty."
@@ -34,31 +38,37 @@ def prepare(
     release: str, release_namespace: str, namespaces: str, dask_controller: bool, definitions: bool
 ) -> None:
     """Refuse a second controller for the same searches; have the kinds known."""
-    kube = ApiServer.connect()
+    kube = _connect()
     find_rivals(
-        kube, Release(release, release_namespace, _listed(namespaces), has_dask=dask_controller)
+        kube,
+        Release(
+            name=release,
+            namespace=release_namespace,
+            watched=listed(namespaces),
+            has_dask=dask_controller,
+        ),
     )
     if definitions:
-        apply_definitions(kube, with_dask=dask_controller, tell=click.echo)
+        apply_definitions(kube, dask_controller, click.echo, dask_runs=bool(dasks_own(kube)))
 
 
 @main.command()
 @_namespaces
 def suspend(namespaces: str) -> None:
     """Have every search free its pods; it goes on when spec.suspend is false again."""
-    suspend_searches(ApiServer.connect(), _listed(namespaces), click.echo)
+    suspend_searches(_connect(), listed(namespaces), click.echo)
 
 
 @main.command("await")
 @click.argument("namespace")
 @click.argument("name")
 def await_(namespace: str, name: str) -> None:
-    """Wait until a search has ended, well or not."""
-    await_search(ApiServer.connect(), namespace, name, click.echo)
+    """Wait until a search has ended; 1 if it has not ended well."""
+    await_search(_connect(), namespace, name, click.echo)
 
 
-def _listed(names: str) -> tuple[str, ...]:
-    return tuple(name for name in names.split(",") if name)
+def _connect() -> ApiServer:
+    return until(ApiServer.connect, _AWAY_SECONDS, pause=1.0)
 
 
 if __name__ == "__main__":
