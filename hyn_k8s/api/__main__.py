@@ -1,4 +1,10 @@
-"""``python -m hyn_k8s.api crd | values-schema``: what is made of the types, for a file."""
+"""What is made of the types, for a file: ``python -m hyn_k8s.api crd``, or one of
+
+crd              the CustomResourceDefinition
+values-schema    the schema of the chart's values
+fields           the table of a SearchJob's fields, in Markdown
+values           the table of the chart's values
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ import yaml
 
 from hyn_k8s.api.chart import values_schema
 from hyn_k8s.api.crd import definition
+from hyn_k8s.api.reference import chart_values, search_job_fields
 
 
 class _Dumper(yaml.SafeDumper):
@@ -24,5 +31,10 @@ match sys.argv[1:]:
         yaml.dump(definition(), sys.stdout, _Dumper, sort_keys=False, width=100)
     case ["values-schema"]:
         print(json.dumps(values_schema(), indent=2))
+    case ["fields"]:
+        print(search_job_fields(), end="")
+    case ["values"]:
+        print(chart_values(), end="")
     case _:
-        sys.exit(f"usage: {__spec__.parent if __spec__ else ''} crd | values-schema")
+        usage = "python -m hyn_k8s.api crd | values-schema | fields | values"
+        sys.exit(f"usage: {usage}")
