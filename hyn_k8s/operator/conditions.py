@@ -77,6 +77,8 @@ def storage_trouble(seen: Observation) -> Waiting | None:
     if name is None:
         return None
     if seen.claim is None:
+        if seen.makes_claim:
+            return None  # it is being made
         cure = "make it, or delete the SearchJob and apply it with another claimName"
         return Waiting(Reason.CLAIM_MISSING, f"there is no PersistentVolumeClaim {name}; {cure}")
     modes = seen.claim["spec"].get("accessModes") or []

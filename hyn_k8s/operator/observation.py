@@ -77,6 +77,12 @@ class Observation:
         return file.claim_name or names.claim_name(self.name)
 
     @property
+    def makes_claim(self) -> bool:
+        """Whether that claim is made for the search, and not by somebody else."""
+        file = self.storage.file if self.storage else None
+        return file is not None and file.claim_template is not None
+
+    @property
     def generation(self) -> int:
         """The generation of what it says."""
         return int(self.manifest["metadata"].get("generation", 1))

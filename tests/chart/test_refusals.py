@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from hyn_k8s.api.storage import FileStorage
+from hyn_k8s.api.values import SYSTEM_PATHS
 from tests.chart.rendering import Refused, Render
 
 pytestmark = pytest.mark.helm
@@ -89,6 +92,34 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "storage.s3: with optionsField the Secret has all options",
     ),
+    "a mount over what the pods need": (
+        {"storage": {"file": {"existingClaim": "c", "mountPath": "/usr"}}},
+        "storage.file.mountPath: found /usr, where the pods have what they need",
+    ),
+    "a key among the options": (
+        {"storage": {"s3": {**S3, "options": {"client_kwargs": {"aws_session_token": "hush"}}}}},
+        "storage.s3.options: aws_session_token does not belong there; name a Secret",
+    ),
+    "an endpoint twice": (
+        {
+            "storage": {
+                "s3": {
+                    **S3,
+                    "endpoint": "http://minio",
+                    "options": {"endpoint_url": "http://minio"},
+                }
+            }
+        },
+        "storage.s3: say endpoint and region once",
+    ),
+    "a peer that is nobody": (
+        {"networkPolicies": {"from": [{}]}},
+        "networkPolicies.from: a peer has podSelector, namespaceSelector or both, or else ipBlock",
+    ),
+    "an address without its block": (
+        {"networkPolicies": {"from": [{"ipBlock": {"cidr": "10.0.0.1"}}]}},
+        "networkPolicies.from: found 10.0.0.1; a block of addresses is written as 10.0.0.0/8",
+    ),
     "nowhere to make a claim": (
         {"storage": {"file": {"nfs": {"server": "s", "path": "/p"}}}},
         "searchNamespaces: name the namespaces in which the storage's claims or Secret are made",
@@ -111,3 +142,27 @@ def test_it_is_refused_by_name(render: Render, case: tuple[dict[str, Any], str])
         render(values)
     assert sentence in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+def is_taken(render: Render, path: str) -> bool:
+    try:
+        render({"storage": {"file": {"existingClaim": "c", "mountPath": path}}})
+    except Refused:
+        return False
+    return True
+
+
+def fits(path: str) -> bool:
+    try:
+        FileStorage(claim_name="c", mount_path=path)
+    except ValidationError:
+        return False
+    return True
+
+
+BESIDE = ("/opt/share", "/run/x", "/usr/x", "/var/x", "/opt/hyn-k8s/x", "/opt/script/x", "/mnt")
+
+
+@pytest.mark.parametrize("path", [*SYSTEM_PATHS, *BESIDE])
+def test_a_mount_path_is_taken_where_the_operator_takes_it(render: Render, path: str) -> None:
+    assert is_taken(render, path) is fits(path)

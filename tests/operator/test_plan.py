@@ -364,6 +364,7 @@ class TestStorage:
         assert made["spec"]["accessModes"] == ["ReadWriteMany"]
         assert life.conditions()["StorageReady"] == "Unknown NotProved"
         assert ("Warning", "ClaimPending") not in life.kube.events
+        assert ("Warning", "ClaimMissing") not in life.kube.events
         life.delete()
         life.others()
         life.others()
