@@ -94,10 +94,10 @@ def _namespace(kube: Kube, cluster: Cluster, test: pytest.Item) -> Iterator[str]
         kube.await_gone(API, KIND, NAME, name)
         # Its children go only while dask's controller sees the namespace as it was.
         kube.await_gone("kubernetes.dask.org/v1", "DaskCluster", CLUSTER, name)
-        # A namespace that still has pods is looked at again after half of the time they may take.
+        # Its pods take room from those of the next test; what else it has goes by itself.
         until(lambda: not kube.find("v1", "Pod", name, SEARCH), "its pods to go", 120, EVERY)
-        kube.await_gone("v1", "Namespace", name)
-        kube.await_gone("v1", "PersistentVolume", name)
+        kube.delete("v1", "Namespace", name)
+        kube.delete("v1", "PersistentVolume", name)
 
 
 @pytest.fixture

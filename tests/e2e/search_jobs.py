@@ -31,7 +31,7 @@ class Kept:
 def on_claim(claim: str, root: str) -> Kept:
     """A directory of a shared volume."""
     file = {"claimName": claim, "mountPath": MOUNT, "root": root}
-    return Kept({"file": file}, shared_storage(root))
+    return Kept({"file": file}, shared_storage(root, claim=claim))
 
 
 def in_bucket(bucket: str, endpoint: str, secret: str) -> Kept:

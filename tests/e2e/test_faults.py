@@ -76,6 +76,7 @@ def test_a_node_of_workers_is_stopped(kube: Kube, running: RunningSearch) -> Non
 
 
 @pytest.mark.alone
+@pytest.mark.faults
 def test_a_nodes_cephfs_client_is_killed(kube: Kube, ceph: CephFS, running: RunningSearch) -> None:
     directory = shared_directory(OTHER_NODE)
     ceph.kill_client(directory)
@@ -89,6 +90,7 @@ def test_a_nodes_cephfs_client_is_killed(kube: Kube, ceph: CephFS, running: Runn
 
 
 @pytest.mark.alone
+@pytest.mark.faults
 def test_cephfs_hangs_for_half_a_minute(ceph: CephFS, running: RunningSearch) -> None:
     with ceph.osd_paused():
         done = running.trials_done()

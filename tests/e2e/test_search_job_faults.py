@@ -29,7 +29,9 @@ def running(
     return search
 
 
-@pytest.mark.parametrize("role", ["worker", "driver", "scheduler"])
+@pytest.mark.parametrize(
+    "role", [pytest.param("worker", marks=pytest.mark.faults), "driver", "scheduler"]
+)
 def test_a_pod_is_deleted(running: AppliedSearch, role: str) -> None:
     running.delete_a_pod(role)
     running.await_complete()
@@ -37,6 +39,7 @@ def test_a_pod_is_deleted(running: AppliedSearch, role: str) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.faults
 def test_both_controllers_are_deleted(kube: Kube, running: AppliedSearch) -> None:
     for controller in ("operator", "dask-controller"):
         (pod,) = kube.pods(helm.NAMESPACE, helm.controller_labels(controller))
@@ -63,6 +66,7 @@ def test_it_ends_while_there_is_no_operator_and_its_driver_pod_is_deleted_then(
 
 
 @pytest.mark.alone
+@pytest.mark.faults
 def test_it_is_deleted_while_there_is_no_dask_controller(
     kube: Kube, running: AppliedSearch
 ) -> None:
