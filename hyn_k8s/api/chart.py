@@ -23,6 +23,7 @@ from hyn_k8s.api.values import LabelValue, ObjectName, Path, Short, Text
 NamespaceName = Annotated[
     str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
+_LABEL_OR_NOTHING = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$"
 _Repository = Annotated[str, StringConstraints(max_length=253, pattern=r"^[a-z0-9][a-z0-9._/:-]*$")]
 _Labels = Annotated[dict[str, LabelValue], Field(max_length=16)]
 _Annotations = Annotated[dict[str, Text], Field(max_length=16)]
@@ -43,6 +44,8 @@ class Image(ApiModel):
     """Its name without registry and tag."""
     tag: Annotated[str, StringConstraints(max_length=128, pattern=r"^[\w.-]*$")] = ""
     """Its tag; the chart's appVersion if empty."""
+    digest: Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
+    """Its digest, which wins over the tag."""
 
 
 class Images(ApiModel):
@@ -96,6 +99,8 @@ class DaskController(Controller):
 
     enabled: bool = True
     """Whether it is installed; false where the cluster has one already, as for DaskJobs."""
+    namespace: Annotated[str, StringConstraints(max_length=63, pattern=_LABEL_OR_NOTHING)] = ""
+    """Where the cluster's own one runs, which may reach searches; anywhere if empty."""
     resources: Resources = _CONTROLLER
     """What it asks for and may use at most."""
 
@@ -123,8 +128,13 @@ class NfsExport(ApiModel):
     """Its name or address."""
     path: Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^/")]
     """The export's path."""
-    mount_options: Annotated[tuple[Short, ...], Field(max_length=16)] = ("nfsvers=4.1",)
-    """Options of the mount."""
+    mount_options: Annotated[tuple[Short, ...], Field(max_length=16)] = (
+        "nfsvers=4.1",
+        "hard",
+        "lookupcache=positive",
+    )
+    """Options of the mount. A server that is away is waited for, since soft would lose writes;
+    and what another node has made is not taken for missing."""
 
 
 class ClaimToMake(ApiModel):
@@ -172,7 +182,9 @@ class DefaultStorage(ApiModel):
 class Values(ApiModel):
     """All values."""
 
-    fullname_override: Annotated[str, StringConstraints(max_length=40)] = ""
+    fullname_override: Annotated[
+        str, StringConstraints(max_length=40, pattern=_LABEL_OR_NOTHING)
+    ] = ""
     """What the names of all objects begin with; the release's name if empty."""
     images: Images = Images()
     """Where images come from."""
@@ -198,7 +210,10 @@ class Values(ApiModel):
 def values_schema() -> dict[str, Any]:
     """The JSON schema of the values, closed: nothing that is not described is accepted."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **structural(Values)}
-    return closed(schema)
+    found = closed(schema)
+    for each in found["properties"]["storage"]["properties"].values():
+        each["type"] = [each["type"], "null"]  # a second file of values may do without the first's
+    return found
 
 
 def closed(schema: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import TypeAdapter
 
-from hyn_k8s.api.chart import Image, Images, NamespaceName, NfsExport, Values
+from hyn_k8s.api.chart import DaskController, Image, Images, NamespaceName, NfsExport, Values
 from hyn_k8s.api.environment import EnvFromSource, EnvVar
 from hyn_k8s.api.peers import NetworkPolicyPeer
 from hyn_k8s.api.placement import Affinity, Toleration
@@ -55,8 +55,11 @@ _FIELDS: dict[tuple[type[ApiModel], str], str] = {
     (S3Storage, "endpoint"): "an http:// or https:// URL without a path",
     (Image, "repository"): "an image's name without its tag",
     (Image, "tag"): "a tag, or nothing",
+    (Image, "digest"): "`sha256:` and 64 digits, or nothing",
     (Images, "registry"): "a registry, with or without a path, or nothing",
     (NfsExport, "path"): "an absolute path",
+    (DaskController, "namespace"): "the name of a namespace, or nothing",
+    (Values, "fullname_override"): "a-z, 0-9 and `-`, at most 40 of them, or nothing",
 }
 """What stands in a pattern that only one field has."""
 

@@ -9,15 +9,20 @@ import click
 
 from hyn_k8s.api_server import ApiServer
 from hyn_k8s.errors import HynError
+from hyn_k8s.operator.settings import read_operator_settings
 from hyn_k8s.release.awaiting import await_search
 from hyn_k8s.release.definitions import apply_definitions
 from hyn_k8s.release.patience import until
-from hyn_k8s.release.rivals import Release, dasks_own, find_rivals, listed
+from hyn_k8s.release.rivals import Release, dasks_own, find_rivals, find_watched, listed
 from hyn_k8s.release.suspending import suspend_searches
 
 _AWAY_SECONDS = 30.0
 """How long the API server may be out of reach; a new pod's network may come after the pod."""
 
+_release = click.option("--release", required=True, help="The release's name.")
+_release_namespace = click.option(
+    "--release-namespace", required=True, help="Where it is installed."
+)
 _namespaces = click.option(
     "--namespaces", default="", help="Whose searches the release runs, with commas; all if empty."
 )
@@ -29,15 +34,17 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--release", required=True, help="The release's name.")
-@click.option("--release-namespace", required=True, help="Where it is installed.")
+@_release
+@_release_namespace
 @_namespaces
 @click.option("--dask-controller", is_flag=True, help="The release runs dask's controller, too.")
 @click.option("--definitions", is_flag=True, help="Apply the CustomResourceDefinitions.")
 def prepare(
     release: str, release_namespace: str, namespaces: str, dask_controller: bool, definitions: bool
 ) -> None:
-    """Refuse a second controller for the same searches; have the kinds known."""
+    """Refuse what the operator would not start with, and a second one for the same searches;
+    have the kinds known."""
+    read_operator_settings()
     kube = _connect()
     find_rivals(
         kube,
@@ -53,10 +60,17 @@ def prepare(
 
 
 @main.command()
+@_release
+@_release_namespace
 @_namespaces
-def suspend(namespaces: str) -> None:
-    """Have every search free its pods; it goes on when spec.suspend is false again."""
-    suspend_searches(_connect(), listed(namespaces), click.echo)
+def suspend(release: str, release_namespace: str, namespaces: str) -> None:
+    """Have the release's searches free their pods; they go on when spec.suspend is false again."""
+    kube = _connect()
+    watched = find_watched(kube, release, release_namespace)
+    if watched is None:
+        click.echo(f"{release} has no operator, and so no searches")
+        return
+    suspend_searches(kube, watched or listed(namespaces), click.echo)
 
 
 @main.command("await")

@@ -19,7 +19,10 @@ from hyn_k8s.kube import DEPLOYMENT, Kube, Ref
 NAMESPACES_ANNOTATION = "hyn-k8s.dev/namespaces"
 """On the Deployments of a release: the namespaces that it looks after, with commas; empty: all."""
 
-_NAME, _INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/instance"
+RELEASE_ANNOTATION = "hyn-k8s.dev/release"
+"""Beside it: the release's name. Some who deploy charts overwrite the label that says it."""
+
+_NAME = "app.kubernetes.io/name"
 _COMPONENT = "app.kubernetes.io/component"
 _OPERATOR, _DASK_CONTROLLER = "operator", "dask-controller"
 _DASKS_CHART = "dask-kubernetes-operator"
@@ -48,6 +51,18 @@ def find_rivals(kube: Kube, release: Release) -> None:
     problem = conflict(release, ours, dasks_own(kube))
     if problem is not None:
         raise ReleaseError(release.name, problem)
+
+
+def find_watched(kube: Kube, name: str, namespace: str) -> tuple[str, ...] | None:
+    """Whose searches the operator of a release looks after, empty for all; None without one.
+
+    Raises:
+        ClusterError: the API server does not tell.
+    """
+    for each in kube.list(DEPLOYMENT, namespace, {_NAME: "hyn-k8s", _COMPONENT: _OPERATOR}):
+        if _annotations(each).get(RELEASE_ANNOTATION) == name:
+            return _annotated(each)
+    return None
 
 
 def dasks_own(kube: Kube) -> list[Manifest]:
@@ -94,7 +109,7 @@ def listed(names: str) -> tuple[str, ...]:
 
 def _is_of(release: Release, deployment: Mapping[str, Any]) -> bool:
     is_there = deployment["metadata"].get("namespace") == release.namespace
-    return is_there and _label(deployment, _INSTANCE) == release.name
+    return is_there and _annotations(deployment).get(RELEASE_ANNOTATION) == release.name
 
 
 def _label(deployment: Mapping[str, Any], name: str) -> str | None:
@@ -104,8 +119,11 @@ def _label(deployment: Mapping[str, Any], name: str) -> str | None:
 
 def _annotated(deployment: Mapping[str, Any]) -> tuple[str, ...]:
     """The namespaces of one of ours; all where it does not say, which is the safe side."""
-    annotations = deployment["metadata"].get("annotations") or {}
-    return listed(annotations.get(NAMESPACES_ANNOTATION, ""))
+    return listed(_annotations(deployment).get(NAMESPACES_ANNOTATION, ""))
+
+
+def _annotations(deployment: Mapping[str, Any]) -> Mapping[str, str]:
+    return deployment["metadata"].get("annotations") or {}
 
 
 def _watched_by_kopf(deployment: Mapping[str, Any]) -> tuple[str, ...]:

@@ -32,6 +32,15 @@ EVERYTHING: list[dict[str, Any]] = [
         "storage": {"s3": {"root": "/bucket", "accessKey": "who", "secretKey": "hush"}},
         "daskController": {"tolerations": [{"key": "system", "operator": "Exists"}]},
     },
+    {
+        # Names that YAML would take for something else.
+        "fullnameOverride": "123",
+        "watchNamespaces": ["on", "1234"],
+        "searchNamespaces": ["1234"],
+        "storage": {"file": {"claim": {"storageClassName": "42", "size": "1"}}},
+        "images": {"pullSecrets": ["7"]},
+        "operator": {"priorityClassName": "1"},
+    },
 ]
 KINDS = (
     *("ClusterRole", "ClusterRoleBinding", "ConfigMap", "Deployment", "Job", "Namespace"),

@@ -16,6 +16,7 @@ from tests.chart.rendering import CHART, Object, Render, Rendered
 
 pytestmark = pytest.mark.helm
 
+DIGEST = f"sha256:{'0' * 64}"
 FILE = {"file": {"claim": {"storageClassName": "rook-cephfs", "size": "10Gi"}}}
 NFS = {"file": {"nfs": {"server": "nfs.example.com", "path": "/export"}}}
 KEYS = {"secretName": "keys", "accessKeyField": "access", "secretKeyField": "secret"}
@@ -97,6 +98,14 @@ CASES: dict[str, tuple[dict[str, Any], Check]] = {
     "images.operator.tag": (
         {"images": {"operator": {"tag": "t1"}}},
         lambda r: {c["image"] for c in containers(r)} == {"hyn-k8s/operator:t1"},
+    ),
+    "images.operator.digest": (
+        {"images": {"operator": {"digest": DIGEST}}},
+        lambda r: {c["image"] for c in containers(r)} == {f"hyn-k8s/operator@{DIGEST}"},
+    ),
+    "images.runtime.digest": (
+        {"images": {"runtime": {"digest": DIGEST, "tag": "no"}}},
+        lambda r: r.operator_env()["HYN_OPERATOR_IMAGE"] == f"hyn-k8s/runtime@{DIGEST}",
     ),
     "images.runtime.repository": (
         {"images": {"runtime": {"repository": "our/runtime"}}},
@@ -214,8 +223,10 @@ CASES: dict[str, tuple[dict[str, Any], Check]] = {
             == {
                 "s3": {
                     "root": "/bucket/runs",
+                    "endpoint": "http://minio:9000",
                     "secretName": "hyn-k8s-storage",
-                    "optionsField": "HYN_STORAGE_OPTIONS",
+                    "accessKeyField": "HYN_STORAGE_ACCESS_KEY",
+                    "secretKeyField": "HYN_STORAGE_SECRET_KEY",
                 }
             }
         ),
@@ -225,6 +236,13 @@ CASES: dict[str, tuple[dict[str, Any], Check]] = {
         lambda r: (
             not any("dask-controller" in each["metadata"]["name"] for each in r.objects)
             and "--dask-controller" not in prepare_args(r)
+        ),
+    ),
+    "daskController.namespace": (
+        {"daskController": {"enabled": False, "namespace": "dask"}},
+        lambda r: (
+            peers(r)[-1]["namespaceSelector"]["matchLabels"]
+            == {"kubernetes.io/metadata.name": "dask"}
         ),
     ),
     "crds.install": (
@@ -316,6 +334,11 @@ def paths(schema: dict[str, Any], before: str = "") -> list[str]:
 
 def test_every_value_has_its_case() -> None:
     assert sorted(paths(values_schema())) == sorted(CASES)
+
+
+def test_a_second_file_of_values_may_choose_another_storage(render: Render) -> None:
+    rendered = render({"storage": {"file": None, "s3": {"root": "/bucket/runs"}}})
+    assert default_storage(rendered) == {"s3": {"root": "/bucket/runs"}}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

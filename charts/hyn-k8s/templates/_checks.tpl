@@ -60,7 +60,9 @@ What values.schema.json cannot say: how values go together. Each is one sentence
 {{- end }}
 {{- end }}
 {{- if and (or $storage.file $storage.s3) (not .Values.searchNamespaces) }}
-{{- if or (dig "nfs" "" ($storage.file | default dict)) (dig "claim" "" ($storage.file | default dict)) (dig "accessKey" "" ($storage.s3 | default dict)) }}
+{{- $file := $storage.file | default dict }}
+{{- $s3 := $storage.s3 | default dict }}
+{{- if or $file.nfs $file.claim $s3.accessKey }}
 {{- fail "searchNamespaces: name the namespaces in which the storage's claims or Secret are made" }}
 {{- end }}
 {{- end }}

@@ -6,7 +6,7 @@ Labels and selectors. They take a dict of `root`, the root context, and `compone
 
 {{- define "hyn-k8s.selector" -}}
 app.kubernetes.io/name: hyn-k8s
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 

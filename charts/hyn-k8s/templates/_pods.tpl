@@ -7,7 +7,8 @@ Images, and what the pods of this chart have in common: they pass Pod Security `
 {{- $images := .root.Values.images }}
 {{- $image := index $images .image }}
 {{- with $images.registry }}{{ trimSuffix "/" . }}/{{ end }}
-{{- $image.repository }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{- $image.repository }}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{/* The security of a pod, and the Secrets that its image is pulled with; the root context. */}}
@@ -22,7 +23,7 @@ securityContext:
 {{- with .Values.images.pullSecrets }}
 imagePullSecrets:
 {{- range . }}
-- name: {{ . }}
+- name: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -44,12 +45,13 @@ The Deployment of a controller, from a dict of
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: {{ .name }}
-  namespace: {{ .root.Release.Namespace }}
+  name: {{ .name | quote }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels:
     {{- include "hyn-k8s.labels" . | nindent 4 }}
   annotations:
-    hyn-k8s.dev/namespaces: {{ join "," .root.Values.watchNamespaces | quote }}
+    hyn-k8s.dev/release: {{ .root.Release.Name | quote }}
+    hyn-k8s.dev/namespaces: {{ join "," (uniq .root.Values.watchNamespaces) | quote }}
 spec:
   replicas: 1
   # Two at a time would undo each other's work.
@@ -67,10 +69,10 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
     spec:
-      serviceAccountName: {{ .name }}
+      serviceAccountName: {{ .name | quote }}
       {{- include "hyn-k8s.podSecurity" .root | nindent 6 }}
       {{- with .settings.priorityClassName }}
-      priorityClassName: {{ . }}
+      priorityClassName: {{ . | quote }}
       {{- end }}
       {{- with .settings.nodeSelector }}
       nodeSelector:
@@ -85,7 +87,7 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       containers:
-      - name: {{ .component }}
+      - name: {{ .component | quote }}
         image: {{ include "hyn-k8s.image" (dict "root" .root "image" "operator") }}
         imagePullPolicy: {{ .root.Values.images.pullPolicy }}
         args:

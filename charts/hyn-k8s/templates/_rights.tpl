@@ -86,13 +86,13 @@ a ClusterRole, or with watchNamespaces a Role in each of these and nothing besid
 */}}
 {{- define "hyn-k8s.rights" -}}
 {{- $ := . }}
-{{- range .root.Values.watchNamespaces }}
+{{- range uniq .root.Values.watchNamespaces }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
-  name: {{ $.clusterName }}
-  namespace: {{ . }}
+  name: {{ $.clusterName | quote }}
+  namespace: {{ . | quote }}
   labels:
     {{- include "hyn-k8s.labels" $ | nindent 4 }}
 rules:
@@ -101,24 +101,24 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
-  name: {{ $.clusterName }}
-  namespace: {{ . }}
+  name: {{ $.clusterName | quote }}
+  namespace: {{ . | quote }}
   labels:
     {{- include "hyn-k8s.labels" $ | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: Role
-  name: {{ $.clusterName }}
+  name: {{ $.clusterName | quote }}
 subjects:
 - kind: ServiceAccount
-  name: {{ $.name }}
-  namespace: {{ $.root.Release.Namespace }}
+  name: {{ $.name | quote }}
+  namespace: {{ $.root.Release.Namespace | quote }}
 {{- else }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
-  name: {{ .clusterName }}
+  name: {{ .clusterName | quote }}
   labels:
     {{- include "hyn-k8s.labels" . | nindent 4 }}
 rules:
@@ -128,16 +128,16 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata:
-  name: {{ .clusterName }}
+  name: {{ .clusterName | quote }}
   labels:
     {{- include "hyn-k8s.labels" . | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: ClusterRole
-  name: {{ .clusterName }}
+  name: {{ .clusterName | quote }}
 subjects:
 - kind: ServiceAccount
-  name: {{ .name }}
-  namespace: {{ .root.Release.Namespace }}
+  name: {{ .name | quote }}
+  namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
 {{- end }}

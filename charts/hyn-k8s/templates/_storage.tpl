@@ -9,13 +9,13 @@ The operator's default storage: the spec.storage of a SearchJob, as JSON; empty 
 {{- dict "file" $file | toJson }}
 {{- end }}
 {{- with $storage.s3 }}
+{{- $s3 := omit . "accessKey" "secretKey" }}
 {{- if .accessKey }}
-{{- $s3 := dict "root" .root "secretName" (include "hyn-k8s.storageSecret.name" $) "optionsField" "HYN_STORAGE_OPTIONS" }}
-{{- with .caBundle }}{{- $_ := set $s3 "caBundle" . }}{{- end }}
-{{- dict "s3" $s3 | toJson }}
-{{- else }}
-{{- dict "s3" . | toJson }}
+{{- $_ := set $s3 "secretName" (include "hyn-k8s.storageSecret.name" $) }}
+{{- $_ := set $s3 "accessKeyField" "HYN_STORAGE_ACCESS_KEY" }}
+{{- $_ := set $s3 "secretKeyField" "HYN_STORAGE_SECRET_KEY" }}
 {{- end }}
+{{- dict "s3" $s3 | toJson }}
 {{- end }}
 {{- end }}
 

@@ -22,6 +22,13 @@ What the hooks may do.
 {{- end }}
 {{- end }}
 
+{{/* In the release's own namespace: is there an operator of it? */}}
+{{- define "hyn-k8s.suspend.ownRules" -}}
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [list]
+{{- end }}
+
 {{- define "hyn-k8s.suspend.rules" -}}
 - apiGroups: [hyn-k8s.dev]
   resources: [searchjobs]

@@ -5,16 +5,22 @@ name. As a list of peers of a NetworkPolicy.
 {{- define "hyn-k8s.controllers" -}}
 - namespaceSelector:
     matchLabels:
-      kubernetes.io/metadata.name: {{ .Release.Namespace }}
+      kubernetes.io/metadata.name: {{ .Release.Namespace | quote }}
   podSelector:
     matchLabels:
       app.kubernetes.io/name: hyn-k8s
-      app.kubernetes.io/instance: {{ .Release.Name }}
+      app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- if not .Values.daskController.enabled }}
-- namespaceSelector: {}
-  podSelector:
+- podSelector:
     matchLabels:
       app.kubernetes.io/name: dask-kubernetes-operator
+  namespaceSelector:
+    {{- with .Values.daskController.namespace }}
+    matchLabels:
+      kubernetes.io/metadata.name: {{ . | quote }}
+    {{- else }}
+    matchLabels: {}
+    {{- end }}
 {{- end }}
 {{- with .Values.networkPolicies.from }}
 {{ toYaml . }}
