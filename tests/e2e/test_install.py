@@ -39,6 +39,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 TRIALS = 24
 ARGUMENTS = ["--trials", str(TRIALS), "--seconds", "3"]
+LONG = 45
+"""Trials of a search that is still at it when a release has been upgraded."""
+
 DEFINITIONS = ("searchjobs.hyn-k8s.dev", "daskclusters.kubernetes.dask.org")
 
 
@@ -59,7 +62,7 @@ def bare(helm: Helm) -> None:
 def running(kube: Kube, cluster: Cluster, namespace: str, shared: Kept) -> AppliedSearch:
     """A search some of whose trials are done."""
     search = AppliedSearch(kube, namespace, cluster.images["runtime"], shared)
-    search.apply(script={"inline": SCRIPT}, args=ARGUMENTS)
+    search.apply(script={"inline": SCRIPT}, args=["--trials", str(LONG), "--seconds", "3"])
     search.await_done(3)
     return search
 
@@ -89,7 +92,7 @@ def test_an_upgrade_with_a_search_running_loses_no_trial(
     assert not before & after
     assert running.status()["phase"] == "Running"
     running.await_complete()
-    assert {trial["status"] for trial in running.check_trials(TRIALS)} == {"succeeded"}
+    assert {trial["status"] for trial in running.check_trials(LONG)} == {"succeeded"}
 
 
 def controller(kube: Kube, component: str) -> list[Object]:

@@ -14,9 +14,20 @@ from tests.kind.cluster import Cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.afterwards]
 
+LEFT_OVER = "of a DaskCluster that its controller does not let go of"
+FEWER = "of a search that needs fewer workers than before"
+
 RARE: dict[str, dict[Right, str]] = {
-    "operator": {},
-    "dask-controller": {},
+    "operator": {
+        ("", "pods", "delete"): "of a node that does not answer any more",
+        ("", "services", "delete"): LEFT_OVER,
+        ("kubernetes.dask.org", "daskworkergroups", "delete"): LEFT_OVER,
+        ("kubernetes.dask.org", "daskworkergroups", "patch"): LEFT_OVER,
+    },
+    "dask-controller": {
+        ("apps", "deployments", "delete"): FEWER,
+        ("kubernetes.dask.org", "daskworkergroups/scale", "patch"): FEWER,
+    },
 }
 """Rights that a run of the tests may not need, and what they are for."""
 

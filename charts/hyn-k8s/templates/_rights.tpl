@@ -67,21 +67,14 @@ What the controllers may do, each no more than it does; and the Roles or Cluster
 {{- end }}
 
 {{/* Of the cluster as a whole: by these kopf notices kinds that are defined later. */}}
-{{- define "hyn-k8s.operator.clusterRules" -}}
+{{- define "hyn-k8s.clusterRules" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   verbs: [list, watch]
 {{- end }}
 
-{{- define "hyn-k8s.daskController.clusterRules" -}}
-{{ include "hyn-k8s.operator.clusterRules" . }}
-- apiGroups: [""]
-  resources: [namespaces]
-  verbs: [list, watch]
-{{- end }}
-
 {{/*
-The rules for an account, from a dict of root, component, name, clusterName, rules, clusterRules:
+The rules for an account, from a dict of root, component, name, clusterName, rules:
 a ClusterRole, or with watchNamespaces a Role in each of these and nothing beside.
 */}}
 {{- define "hyn-k8s.rights" -}}
@@ -123,7 +116,7 @@ metadata:
     {{- include "hyn-k8s.labels" . | nindent 4 }}
 rules:
 {{ .rules }}
-{{ .clusterRules }}
+{{ include "hyn-k8s.clusterRules" . }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
