@@ -158,3 +158,8 @@ class TestEachPage:
 def test_there_are_search_jobs_in_the_docs() -> None:
     shown = [block for page in PAGES for block in blocks(page.read_text(), "yaml")]
     assert any("kind: SearchJob" in block for block in shown)
+
+
+def test_every_sample_is_shown() -> None:
+    linked = set(re.findall(r"samples/([a-z0-9-]+)\.yaml\)", doc("searchjob.md")))
+    assert linked == {file.stem for file in (ROOT / "manifests" / "samples").glob("*.yaml")}
