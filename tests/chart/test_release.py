@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from hyn_k8s.api.search_job import SearchJob
 from tests.chart.rendering import CHART, KUBERNETES, Object, Render
+from tests.chart.rendering import render as render_as
 from tests.objects.pod_security import violations
 
 pytestmark = pytest.mark.helm
@@ -100,6 +102,19 @@ def test_two_releases_share_no_name(render: Render) -> None:
              if "namespace" not in o["metadata"]}  # fmt: skip
     assert found
     assert all(name.startswith("hyn-system-") for _, name in found)
+
+
+@pytest.mark.parametrize(
+    "release", ["hyn-k8s", "9.lives", "release-names-have-at-most-fifty-three-character-by.1"]
+)
+def test_the_search_of_helm_test_has_a_name_that_searchjobs_may_have(
+    helm: str, release: str
+) -> None:
+    rendered = render_as(helm, ALL, release)
+    (search,) = rendered.all("SearchJob")
+    SearchJob.model_validate(search)
+    (pod,) = rendered.all("Pod")
+    assert pod["metadata"]["name"] == search["metadata"]["name"], "as helm test --logs has it"
 
 
 def test_data_outlive_the_release(render: Render) -> None:

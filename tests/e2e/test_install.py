@@ -253,7 +253,7 @@ def test_what_the_readme_says_for_kind(
         tested = helm("hyn-k8s", "test", "hyn-k8s", "--logs")
         assert "4 of 4 trials done" in tested
     finally:
-        for name in ("minimal", "hyn-k8s-test"):
+        for name in ("minimal", "test-hyn-k8s"):
             kube.await_gone("hyn-k8s.dev/v1alpha1", "SearchJob", name, "default")
         helm("hyn-k8s", "uninstall", "hyn-k8s", "--ignore-not-found", "--wait")
         kube.await_gone("v1", "Namespace", "hyn-k8s")

@@ -69,5 +69,5 @@ def test_without_its_release_prepare_refuses() -> None:
 
 def test_the_test_waits_for_a_search_by_namespace_and_name() -> None:
     template = (TEMPLATES / "tests" / "search.yaml").read_text()
-    assert "hyn_k8s.release, await, {{ $namespace | quote }}, hyn-k8s-test]" in template
+    assert "hyn_k8s.release, await, {{ $namespace | quote }}, {{ $name }}]" in template
     assert parsed("await", "red", "s") == {"namespace": "red", "name": "s"}

@@ -47,8 +47,12 @@ One template for each name. All take the root context.
 {{ .Release.Namespace }}-{{ include "hyn-k8s.suspend.name" . }}
 {{- end }}
 
+{{/*
+Of everything that `helm test` makes, since --logs takes each for a pod; and so the name of a
+SearchJob, which begins with a letter, has no dots and at most 37 characters.
+*/}}
 {{- define "hyn-k8s.test.name" -}}
-{{ include "hyn-k8s.fullname" . }}-test
+test-{{ include "hyn-k8s.fullname" . | replace "." "-" | trunc 32 | trimSuffix "-" }}
 {{- end }}
 
 {{/* In a search namespace: the claim, where the chart makes one. */}}
