@@ -18,6 +18,7 @@ PUBLIC = [
     "ClusterError",
     "DaskDispatcher",
     "HynError",
+    "ReleaseError",
     "RunError",
     "RunTakenError",
     "SchedulerError",
