@@ -19,6 +19,7 @@ FEWER = "of a search that needs fewer workers than before"
 
 RARE: dict[str, dict[Right, str]] = {
     "operator": {
+        ("apps", "deployments", "delete"): FEWER,
         ("", "pods", "delete"): "of a node that does not answer any more",
         ("", "services", "delete"): LEFT_OVER,
         ("kubernetes.dask.org", "daskworkergroups", "delete"): LEFT_OVER,
