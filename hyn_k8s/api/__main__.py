@@ -10,25 +10,15 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
-
-import yaml
 
 from hyn_k8s.api.chart import values_schema
 from hyn_k8s.api.crd import definition
 from hyn_k8s.api.reference import chart_values, search_job_fields
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes a value that stands in two places twice."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
+from hyn_k8s.api.text import yaml_text
 
 match sys.argv[1:]:
     case ["crd"]:
-        yaml.dump(definition(), sys.stdout, _Dumper, sort_keys=False, width=100)
+        print(yaml_text(definition()), end="")
     case ["values-schema"]:
         print(json.dumps(values_schema(), indent=2))
     case ["fields"]:

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from hyn_k8s.api.chart import PullPolicy
 from hyn_k8s.api.peers import NetworkPolicyPeer
 from hyn_k8s.api.schema import first_problem
 from hyn_k8s.api.storage import Storage
@@ -26,8 +27,6 @@ IMAGE_PULL_SECRETS = "HYN_OPERATOR_IMAGE_PULL_SECRETS"
 STORAGE = "HYN_OPERATOR_STORAGE"
 NAMESPACES = "HYN_OPERATOR_NAMESPACES"
 NETWORK_POLICY = "HYN_OPERATOR_NETWORK_POLICY"
-
-_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 _SECRET_NAME: TypeAdapter[str] = TypeAdapter(ObjectName)
 _STORAGE = TypeAdapter(Storage)
@@ -92,7 +91,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _pull_policy(text: str) -> str | None:
-    if text and text not in _PULL_POLICIES:
+    if text and text not in set(PullPolicy):
         raise SettingsError(IMAGE_PULL_POLICY, text, "Always, IfNotPresent or Never")
     return text or None
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import yaml
-
+from hyn_k8s.api.text import yaml_text
 from hyn_k8s.release.definitions import read_definitions
 from tests.chart.rendering import CHART, KUBERNETES
 from tests.kind.go_programs import helm_program
@@ -25,20 +24,13 @@ _HEAD = """\
 """
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes a value that stands in two places twice."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
 def install_manifest(helm: str) -> str:
     """The file's content."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     metadata = {"name": NAMESPACE, "labels": labels}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     objects = [*read_definitions(with_dask=True), namespace]
-    plain = yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, width=100)
+    plain = yaml_text(*objects)
     command = [helm, "template", "hyn-k8s", str(CHART), "--namespace", NAMESPACE]
     command += ["--kube-version", KUBERNETES, "--no-hooks"]
     rendered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
