@@ -44,7 +44,9 @@ def space():
     with made.as_default():
         hyper_input = HyperInput(name="in")
         functions = Choice([square, shapes.cube, lambda x: x])
-        ModuleSpace(name="m", x=Real(0, 1, step=0.0001), function=functions)(hyper_input)
+        # So many numbers that no two samples are alike by chance.
+        x, grain = Real(0, 1, step=0.0001), Real(0, 1, step=0.0001)
+        ModuleSpace(name="m", x=x, grain=grain, function=functions)(hyper_input)
         made.set_inputs(hyper_input)
     return made
 

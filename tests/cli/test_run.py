@@ -450,7 +450,9 @@ class TestTheSameCommandAgain:
         script = write_script(tmp_path)
         self.run(tmp_path, "--run", "mine", "mine.py")
         before = contents(tmp_path / "workdir/mine")
-        script.write_text(script.read_text().replace("Real(0, 1", "Real(0, 2"))
+        script.write_text(
+            script.read_text().replace("x, grain = Real(0, 1", "x, grain = Real(0, 2")
+        )
         error = self.run(tmp_path, "--run", "mine", "mine.py")
         assert "Error: run mine: search-1 was begun otherwise: its space's " in error
         assert "choose another name, or begin anew with --restart" in error

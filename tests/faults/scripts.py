@@ -68,7 +68,7 @@ def space():
     made = HyperSpace()
     with made.as_default():
         hyper_input = HyperInput(name="in")
-        ModuleSpace(name="m", x=Real(0, 1), depth=Int(1, 100), kind=Choice(["a", "b", "c"]))(
+        ModuleSpace(name="m", x=Real(0, 1), depth=Int(1, 10_000), kind=Choice(["a", "b", "c"]))(
             hyper_input
         )
         made.set_inputs(hyper_input)

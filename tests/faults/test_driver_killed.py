@@ -129,7 +129,7 @@ class TestWithoutAName:
     ) -> None:
         records = unnamed.run.records()
         script = unnamed.folder / "faulty.py"
-        script.write_text(script.read_text().replace("Int(1, 100)", "Int(1, 50)"))
+        script.write_text(script.read_text().replace("Int(1, 10_000)", "Int(1, 50)"))
         following = unnamed.drive("--trials 8 --seconds 0.5", cluster.address, flags="")
         assert following.ended() == 0, following.said
         assert unnamed.run.records() == records
