@@ -15,10 +15,9 @@ from hyn_k8s.api.search_job import SearchJob, SearchJobSpec
 from hyn_k8s.names import DRIVER, SCHEDULER, WORKER
 from hyn_k8s.objects import dask_cluster, driver_job
 from tests.objects.searches import search
+from tests.pages import PAGES, ROOT, fenced, marked
 from tests.tables import DOCS, TABLES, with_table
 
-ROOT = DOCS.parent
-PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md")])
 IDS = [page.name for page in PAGES]
 
 CHANGED = re.compile(
@@ -40,12 +39,6 @@ def rows(text: str) -> list[list[str]]:
 def words(cell: str) -> set[str]:
     """What a cell has as code."""
     return set(re.findall(r"`([^`]+)`", cell))
-
-
-def blocks(text: str, *languages: str) -> list[str]:
-    """The code blocks of a page in one of these languages."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.S | re.M)
-    return [block for language, block in found if language in languages]
 
 
 def anchors(text: str) -> set[str]:
@@ -148,15 +141,30 @@ class TestEachPage:
             if anchor:
                 assert anchor in anchors(target.read_text()), link
 
+    def test_every_command_is_run_by_something(self, page: pathlib.Path) -> None:
+        found = marked(page)
+        assert len({each.name for each in found}) == len(found)
+        assert len(found) == len(fenced(page.read_text(), "console", "bash", "sh", "shell"))
+        for each in found:
+            runner = (ROOT / each.runner).read_text()
+            if each.runner.endswith(".py"):
+                assert f'"{each.name}"' in runner, each.name
+            else:
+                assert all(line in runner for line in each.lines), each.lines
+
+    def test_no_command_hides_among_what_is_printed(self, page: pathlib.Path) -> None:
+        for block in fenced(page.read_text(), "", "text"):
+            assert not re.search(r"^\$ ", block, re.M), block
+
     def test_every_search_job_is_one(self, page: pathlib.Path) -> None:
-        for block in blocks(page.read_text(), "yaml"):
+        for block in fenced(page.read_text(), "yaml"):
             for manifest in yaml.safe_load_all(block):
                 if isinstance(manifest, dict) and manifest.get("kind") == "SearchJob":
                     SearchJob.model_validate(manifest)
 
 
 def test_there_are_search_jobs_in_the_docs() -> None:
-    shown = [block for page in PAGES for block in blocks(page.read_text(), "yaml")]
+    shown = [block for page in PAGES for block in fenced(page.read_text(), "yaml")]
     assert any("kind: SearchJob" in block for block in shown)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 import shlex
 
@@ -10,8 +9,8 @@ import pytest
 
 from hyn_k8s import contract
 from hyn_k8s.cli import main
+from tests.pages import ROOT, marked
 
-ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
@@ -38,15 +37,11 @@ def test_every_linked_file_exists() -> None:
 
 def commands() -> list[list[str]]:
     """Every ``hyn-k8s`` command that the README shows."""
-    lines = [
-        line
-        for block in re.findall(r"```console\n(.*?)```", README, re.S)
-        for line in block.split("\n")
-    ]
     return [
-        shlex.split(line.removeprefix("$ ").partition(">")[0], comments=True)[1:]
-        for line in lines
-        if line.startswith("$ hyn-k8s ")
+        shlex.split(line.partition(">")[0], comments=True)[1:]
+        for block in marked(ROOT / "README.md")
+        for line in block.lines
+        if line.startswith("hyn-k8s ")
     ]
 
 
@@ -58,6 +53,6 @@ def test_every_command_is_one_the_program_takes(command: list[str]) -> None:
 
 def test_what_is_made_are_targets_of_the_makefile() -> None:
     heads = re.findall(r"^([a-z0-9 -]+):(?!=)", (ROOT / "Makefile").read_text(), re.M)
-    shown = re.findall(r"^(?:\$ )?make ([a-z0-9-]+)", README, re.M)
+    shown = re.findall(r"(?:^(?:\$ )?|`)make ([a-z0-9-]+)", README, re.M)
     assert shown[:2] == ["demo", "kind-up"]
     assert set(shown) <= {target for head in heads for target in head.split()}

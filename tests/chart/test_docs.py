@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from tests.chart.rendering import CHART, KUBERNETES
-from tests.test_docs import PAGES, ROOT, blocks
+from tests.pages import PAGES, ROOT, fenced, marked, whole_commands
+from tests.pages import commands as commands_of
 
 pytestmark = pytest.mark.helm
 
@@ -22,14 +23,11 @@ VALUES = ("--values", "--set", "--set-string", "--set-json", "--set-file")
 
 
 def lines(page: pathlib.Path) -> list[str]:
-    """The lines of a page that are commands, each whole: those of code blocks, or of comments."""
-    text = page.read_text()
+    """The commands of a page: those of its blocks, or of comments."""
     if page.suffix == ".md":
-        text = "\n".join(blocks(text, "console", "bash", "sh"))
-    else:
-        text = "\n".join(re.findall(r"^\s*# ?(.*)$", text, re.M))
-    joined = re.sub(r"\\\n>?\s*", "", text)
-    return [line.strip().removeprefix("$ ") for line in joined.splitlines()]
+        return [line for block in marked(page) for line in block.lines]
+    comments = "\n".join(re.findall(r"^\s*# ?(.*)$", page.read_text(), re.M))
+    return [line.strip() for line in whole_commands(comments)]
 
 
 def commands() -> list[tuple[pathlib.Path, str]]:
@@ -66,7 +64,7 @@ def files(page: pathlib.Path) -> dict[str, str]:
     """The values files that a page shows: YAML blocks that begin with their name."""
     if page.suffix != ".md":
         return {}
-    shown = blocks(page.read_text(), "yaml")
+    shown = fenced(page.read_text(), "yaml")
     named = [(re.match(r"# (\S+\.yaml)\n", block), block) for block in shown]
     return {match[1]: block for match, block in named if match}
 
@@ -109,8 +107,8 @@ def test_every_values_file_that_is_shown_is_used(page: pathlib.Path) -> None:
 
 def test_the_command_for_the_definitions_alone_gives_them_all() -> None:
     """What the docs have ``awk`` cut out of install.yaml."""
-    text = (ROOT / "docs/chart.md").read_text()
-    (program,) = re.findall(r"^\$ (awk '.*' \S+) \| kubectl apply", text, re.M)
+    program, applied = commands_of("chart.md", "definitions").lines[0].split(" | ")
+    assert applied.startswith("kubectl apply")
     done = subprocess.run(shlex.split(program), capture_output=True, text=True, cwd=ROOT)
     assert [each["kind"] for each in yaml.safe_load_all(done.stdout)] == [
         "CustomResourceDefinition"

@@ -6,8 +6,7 @@ These need the cluster to themselves: nowhere else is a second release for all n
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -27,12 +26,13 @@ from tests.e2e.helm import (
     shared_values,
 )
 from tests.e2e.kube import EVERY, Kube, Object
-from tests.e2e.kubectl import kubectl
+from tests.e2e.kubectl import kubectl, programs
 from tests.e2e.search_jobs import AppliedSearch, Kept, on_claim
 from tests.e2e.servers import KEYS, await_server, minio
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
 from tests.kind.images import ROOT
+from tests.pages import commands, run_as_written
 from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
@@ -241,42 +241,27 @@ def may(cluster: Cluster, who: str, verb: str, resource: str, namespace: str) ->
 def test_what_the_readme_says_for_kind(
     helm: Helm, kube: Kube, cluster: Cluster, bare: None
 ) -> None:
-    first, *others = readme_commands("kind")
+    first, *others = commands("README.md", "kind").lines
     assert first == "make kind-up"
+    script = "\n".join(["set -e", *others])
     try:
-        said = run_as_written(cluster, "\n".join(["set -e", *others]))
+        # Somebody in the clone who has Helm and kubectl, and no cluster yet.
+        where = programs(cluster)
+        said = run_as_written(script, ROOT, *where, env={"KUBECONFIG": None}, seconds=280)
         assert "runs the SearchJobs of all namespaces" in said
         assert "What is missing" not in said
         assert "searchjob.hyn-k8s.dev/minimal created" in said
         waited = ("wait", "--for=condition=Complete", "searchjob/minimal", "--timeout=240s")
         assert "condition met" in kubectl(cluster, "--namespace", "default", *waited)
-        tested = helm("hyn-k8s", "test", "hyn-k8s", "--logs")
+        script = commands("chart.md", "verify").script
+        tested = run_as_written(script, ROOT, *where, env={"KUBECONFIG": cluster.kubeconfig})
+        assert re.search(r"^hyn-k8s-operator +1/1 ", tested, re.M)
         assert "4 of 4 trials done" in tested
     finally:
         for name in ("minimal", "test-hyn-k8s"):
             kube.await_gone("hyn-k8s.dev/v1alpha1", "SearchJob", name, "default")
         helm("hyn-k8s", "uninstall", "hyn-k8s", "--ignore-not-found", "--wait")
         kube.await_gone("v1", "Namespace", "hyn-k8s")
-
-
-def readme_commands(name: str) -> list[str]:
-    """The commands that the README has in the block that is marked so."""
-    readme = (ROOT / "README.md").read_text()
-    block = readme.partition(f"<!-- {name}: ")[2].partition("```bash\n")[2].partition("```")[0]
-    return block.splitlines()
-
-
-def run_as_written(cluster: Cluster, commands: str) -> str:
-    """What commands say to somebody in the clone who has Helm and kubectl, and no cluster yet."""
-    programs = [os.path.dirname(each) for each in (cluster.helm, cluster.kubectl)]
-    path = os.pathsep.join(each for each in (*programs, os.environ["PATH"]) if each)
-    env = {**os.environ, "PATH": path}
-    env.pop("KUBECONFIG", None)
-    done = subprocess.run(
-        commands, shell=True, cwd=ROOT, env=env, text=True, capture_output=True, timeout=280
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_plain_kubectl_installs_it_too(
