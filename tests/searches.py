@@ -29,14 +29,14 @@ Y = [n % 2 for n in range(30)]
 
 
 def space(kinds: list[str] | None = None) -> HyperSpace:
-    """Two numbers, so many that no two samples are alike by chance, and what the trial shall do."""
+    """Two numbers and what the trial shall do."""
     made = HyperSpace()
     with made.as_default():
         hyper_input = HyperInput(name="in")
         ModuleSpace(
             name="tiny",
             x=Real(0, 1),
-            depth=Int(1, 10_000),
+            depth=Int(1, 100),
             kind=Choice([*(kinds or ["good"]), "good"]),
         )(hyper_input)
         made.set_inputs(hyper_input)
