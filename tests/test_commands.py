@@ -59,7 +59,7 @@ def test_the_examples(tmp_path: pathlib.Path) -> None:
     data.mkdir(parents=True)
     table = pandas.read_csv(str(HEART)).rename(columns={"target": "bought"})
     table.to_csv(data / "clients.csv", index=False)
-    said = run_as_written(commands("README.md", "examples").script, folder, BIN, seconds=480)
+    said = run_as_written(commands("README.md", "examples").script, folder, BIN, seconds=280)
     assert "on unseen patients: auc 0." in said
     assert "on unseen clients: auc 0." in said
     for name in ("heart_disease", "multi_objective", "experiment", "own_data"):

@@ -264,6 +264,7 @@ def test_what_the_readme_says_for_kind(
         kube.await_gone("v1", "Namespace", "hyn-k8s")
 
 
+@pytest.mark.faults  # a minute; what it applies is made of the chart, which all others install
 def test_plain_kubectl_installs_it_too(
     kube: Kube, cluster: Cluster, bare: None, namespace: str, claim: str
 ) -> None:
