@@ -65,16 +65,25 @@ def marked(page: pathlib.Path) -> list[Commands]:
 
 def commands(page: str, name: str) -> Commands:
     """One block of the page of this name."""
-    (path,) = [each for each in PAGES if each.name == page]
-    (found,) = [each for each in marked(path) if each.name == name]
+    (found,) = [each for each in marked(_path(page)) if each.name == name]
     return found
+
+
+def shown_files(page: pathlib.Path) -> dict[str, str]:
+    """The files that a page shows: YAML blocks that begin with their name in a comment."""
+    blocks = fenced(page.read_text(), "yaml")
+    named = [(re.match(r"# (\S+\.yaml)\n", block), block) for block in blocks]
+    return {match[1]: block for match, block in named if match}
 
 
 def shown_file(page: str, name: str) -> str:
-    """A file that a page shows: a YAML block that begins with its name in a comment."""
+    """One of them, of the page of this name."""
+    return shown_files(_path(page))[name]
+
+
+def _path(page: str) -> pathlib.Path:
     (path,) = [each for each in PAGES if each.name == page]
-    (found,) = [each for each in fenced(path.read_text(), "yaml") if each.startswith(f"# {name}\n")]
-    return found
+    return path
 
 
 def clone(folder: pathlib.Path) -> pathlib.Path:

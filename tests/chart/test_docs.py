@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.chart.rendering import CHART, KUBERNETES
-from tests.pages import PAGES, ROOT, fenced, marked, whole_commands
+from tests.pages import PAGES, ROOT, marked, shown_files, whole_commands
 from tests.pages import commands as commands_of
 
 pytestmark = pytest.mark.helm
@@ -60,15 +60,6 @@ def parsed(command: str) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def files(page: pathlib.Path) -> dict[str, str]:
-    """The values files that a page shows: YAML blocks that begin with their name."""
-    if page.suffix != ".md":
-        return {}
-    shown = fenced(page.read_text(), "yaml")
-    named = [(re.match(r"# (\S+\.yaml)\n", block), block) for block in shown]
-    return {match[1]: block for match, block in named if match}
-
-
 def test_there_are_some() -> None:
     assert len(COMMANDS) > 8
     assert any(page.name == "README.md" for page, _ in COMMANDS)
@@ -84,7 +75,7 @@ def test_it_renders(helm: str, tmp_path: pathlib.Path, page: pathlib.Path, comma
     assert (ROOT / given.chart).resolve() == CHART
     words = [helm, "template", given.release, str(CHART), "--kube-version", KUBERNETES]
     words += ["--namespace", given.namespace or "default"]
-    shown = files(page)
+    shown = shown_files(page)
     for name in given.values:
         path = ROOT / name
         if name in shown:
@@ -102,7 +93,7 @@ def test_it_renders(helm: str, tmp_path: pathlib.Path, page: pathlib.Path, comma
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 def test_every_values_file_that_is_shown_is_used(page: pathlib.Path) -> None:
     used = {name for where, command in COMMANDS if where == page for name in parsed(command).values}
-    assert {*files(page)} <= used
+    assert {*shown_files(page)} <= used
 
 
 def test_the_command_for_the_definitions_alone_gives_them_all() -> None:

@@ -21,7 +21,7 @@ from tests.e2e.search_jobs import API, KIND, SMALL
 from tests.e2e.servers import KEYS, await_server, minio
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
-from tests.pages import clone, commands, run_as_written, shown_file
+from tests.pages import clone, commands, fenced, run_as_written, shown_file
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -90,8 +90,7 @@ def phase(kube: Kube, namespace: str) -> str | None:
 class TestSearchJob:
     def first(self, shell: Shell) -> None:
         """Write down the page's SearchJob, as its reader does."""
-        text = (shell.folder / "docs/searchjob.md").read_text()
-        block = text.partition("```yaml\n")[2].partition("```")[0]
+        block = fenced((shell.folder / "docs/searchjob.md").read_text(), "yaml")[0]
         assert yaml.safe_load(block)["metadata"]["name"] == "first"
         (shell.folder / "first.yaml").write_text(block)
 
