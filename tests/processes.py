@@ -122,6 +122,8 @@ class S3Server:
     endpoint: str
     access_key: str
     secret_key: str
+    log: pathlib.Path
+    """A line for each request that it has answered, with the path that was asked for."""
 
     @property
     def options(self) -> str:
@@ -166,7 +168,7 @@ def s3_server(folder: pathlib.Path) -> Iterator[S3Server]:
         until(lambda: _answers(endpoint), "moto's server")
         access_key, secret_key = _make_user(endpoint)
         _post(f"{endpoint}/moto-api/reset-auth", b"0")
-        yield S3Server(endpoint, access_key, secret_key)
+        yield S3Server(endpoint, access_key, secret_key, folder / "s3.log")
     finally:
         stop(process)
 

@@ -17,10 +17,14 @@ from hyn_k8s.search.settings import Settings
 
 
 def activate(
-    settings: Settings, stem: str | None = None, reporter: Reporter | None = None
+    settings: Settings,
+    stem: str | None = None,
+    reporter: Reporter | None = None,
+    *,
+    will_search: bool = False,
 ) -> Session:
     """``start_session``, and from then on every ``search()`` of this process runs by it."""
-    session = start_session(settings, stem, reporter)
+    session = start_session(settings, stem, reporter, will_search=will_search)
     _install_dispatcher()
     return session
 

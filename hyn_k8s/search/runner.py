@@ -71,7 +71,7 @@ def run_script(
     sys.argv = [script, *arguments]
     sys.path[0] = os.path.dirname(code.co_filename)
     with ending_later():
-        session = activation.activate(settings, default_stem(script), reporter)
+        session = activation.activate(settings, default_stem(script), reporter, will_search=True)
         _running = True
         try:
             if begins is not None:

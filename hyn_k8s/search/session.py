@@ -21,6 +21,7 @@ from hyn_k8s.errors import HynError, SchedulerError, SearchError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import binding, compat, shipping, site
 from hyn_k8s.search.cluster import Cluster, live_client
+from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.holding import RunHold
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.opening import open_usable_storage
@@ -40,13 +41,18 @@ def current_session() -> Session | None:
 
 
 def start_session(
-    settings: Settings, stem: str | None = None, reporter: Reporter | None = None
+    settings: Settings,
+    stem: str | None = None,
+    reporter: Reporter | None = None,
+    *,
+    will_search: bool = False,
 ) -> Session:
     """Begin this process's session: the storage is proved and Hypernets imported and bound.
 
     ``stem`` names the run when the settings do not, by default the script's name. Without a
     ``reporter`` progress goes to standard error in lines. A session that was there before is
-    closed; this one ends with the process, if nobody closes it earlier.
+    closed; this one ends with the process, if nobody closes it earlier. Where it ``will_search``
+    soon, on the embedded cluster if nothing else is made, this starts while Hypernets is imported.
 
     Raises:
         StorageError: the storage cannot be reached or written.
@@ -58,13 +64,20 @@ def start_session(
     stem = stem or default_stem(shipping.script_name())
     reporter = reporter or LineReporter(_write_line)
     reporter.tell(f"{stem}: {_where(settings)}; results go to {storage.url}")
-    compat.apply()
-    binding.bind(storage.settings)
+    session = Session(settings, storage, stem, reporter)
+    try:
+        if will_search:
+            session.embed_early()
+        compat.apply()
+        binding.bind(storage.settings)
+    except BaseException:
+        session.close()
+        raise
     if settings.seed is not None:
         seed_process(settings.seed)
-    _current = Session(settings, storage, stem, reporter)
-    atexit.register(_current.close)
-    return _current
+    _current = session
+    atexit.register(session.close)
+    return session
 
 
 def _where(settings: Settings) -> str:
@@ -108,6 +121,8 @@ class Session:
         self._hyper_models: dict[SearchPaths, Any] = {}
         self._pipelines: dict[SearchPaths, Any] = {}
         self._cluster: Cluster | None = None
+        self._embedded: EmbeddedCluster | None = None
+        """Started for the first search to come; no longer here once a search has it."""
         self._lock = threading.RLock()  # a script may search in several threads
         self._inline_key = f"inline-{uuid.uuid4().hex}"
 
@@ -125,6 +140,11 @@ class Session:
     def dashboard(self) -> str | None:
         """The URL of Dask's dashboard, None while it is unknown."""
         return self._cluster.dashboard if self._cluster else None
+
+    def embed_early(self) -> None:
+        """Let the embedded cluster start, where the settings name no other and trials need one."""
+        if not self.standalone and self.settings.scheduler is None:
+            self._embedded = EmbeddedCluster()
 
     def note_terminated(self) -> None:
         """SIGTERM has told the process to end."""
@@ -221,7 +241,9 @@ class Session:
                     held.key,
                     self.hold.earlier_keys,
                     self.reporter.tell,
+                    self._embed,
                 )
+                self._close_embedded()  # the script has made a cluster of its own
             return self._cluster
 
     def cluster_again(self) -> Cluster:
@@ -241,6 +263,16 @@ class Session:
             self._cluster.close()
             self._cluster = None
 
+    def _embed(self) -> EmbeddedCluster:
+        """The embedded cluster that has been started already, or one that begins to start now."""
+        embedded, self._embedded = self._embedded, None
+        return embedded or EmbeddedCluster()
+
+    def _close_embedded(self) -> None:
+        if self._embedded is not None:
+            self._embedded.close()
+            self._embedded = None
+
     def join_inline(self) -> str:
         """Let this very process run trials; the key of its site."""
         site.enter(self._inline_key, self._impatient)
@@ -250,6 +282,7 @@ class Session:
         """Close the cluster and let the run go; the second call does nothing."""
         global _current
         self._close_cluster()
+        self._close_embedded()
         site.leave(self._inline_key)
         if self.settings.seed is not None:
             seed_process(None)

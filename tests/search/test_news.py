@@ -19,10 +19,18 @@ def long_after() -> float:
     return time.monotonic() + 30
 
 
-def heard(status: str, result: Any) -> AttemptOver:
-    """What is heard of an attempt whose future gives or raises ``result``."""
+def heard(status: str, result: Any, said: bytes | None = None) -> AttemptOver:
+    """What is heard of an attempt whose future gives or raises ``result``.
+
+    Its worker has ``said`` what it came to, if anything.
+    """
+
+    async def end(asynchronous: bool) -> None:
+        if said is not None:
+            cluster.ended["search-1"]("a key", said)
 
     async def gather(future: Any, asynchronous: bool) -> Any:
+        assert said is None, "nothing is fetched that was said"
         if isinstance(result, BaseException):
             raise result
         return result
@@ -31,7 +39,9 @@ def heard(status: str, result: Any) -> AttemptOver:
         asyncio.run(function(*args))
 
     news, loop = News("search-1"), SimpleNamespace(add_callback=call)
-    attempt: Any = SimpleNamespace(status=status)
+    cluster: Any = SimpleNamespace(wanted={}, begun_again={}, ended={})
+    news.listen(cluster)
+    attempt: Any = SimpleNamespace(status=status, key="a key", exception=end)
     news.follow(SimpleNamespace(loop=loop, gather=gather), 7, attempt)
     over = news.hear(long_after())
     assert isinstance(over, AttemptOver)
@@ -42,6 +52,16 @@ def heard(status: str, result: Any) -> AttemptOver:
 class TestAttempts:
     def test_a_result_is_heard(self) -> None:
         assert heard("finished", b"an outcome").result == b"an outcome"
+
+    def test_what_its_worker_says_is_not_fetched(self) -> None:
+        assert heard("finished", None, said=b"an outcome").result == b"an outcome"
+
+    def test_what_is_said_of_others_is_not_kept(self) -> None:
+        cluster: Any = SimpleNamespace(wanted={}, begun_again={}, ended={})
+        news = News("search-1")
+        news.listen(cluster)
+        cluster.ended["search-1"]("another key", b"an outcome")
+        assert news.hear(time.monotonic()) is None
 
     def test_what_the_task_raised_is_its_result(self) -> None:
         error = ValueError("no")
@@ -62,7 +82,7 @@ class TestAttempts:
 
 class TestWorkers:
     def test_they_are_heard_until_the_search_is_over(self) -> None:
-        cluster: Any = SimpleNamespace(wanted={}, begun_again={}, refused={})
+        cluster: Any = SimpleNamespace(wanted={}, begun_again={}, refused={}, ended={})
         news = News("search-1")
         news.listen(cluster)
         cluster.wanted["search-1"]()
@@ -71,7 +91,7 @@ class TestWorkers:
         assert news.hear(long_after()) == BegunAgain("a key")
         news.ignore(cluster)
         news.ignore(cluster)
-        assert (cluster.wanted, cluster.begun_again) == ({}, {})
+        assert (cluster.wanted, cluster.begun_again, cluster.ended) == ({}, {}, {})
 
 
 class TestOthers:
