@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo test lint unit chart manifests test-faults test-soak images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo test lint unit chart manifests test-faults test-soak bench images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ test-faults: $(INSTALLED) ## killed, stopped and failing drivers, workers, sched
 
 test-soak: $(INSTALLED) ## three hundred searches in one process (a minute)
 	$(BIN)/python -m pytest -m soak tests/soak $(ARGS)
+
+bench: $(INSTALLED) ## what a trial costs, beside bare Dask, Hypernets and Optuna (a quarter of an hour)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 images: $(INSTALLED) ## the two images, built here; their sizes
 	$(BIN)/python -m tests.kind images
@@ -94,7 +97,7 @@ endef
 $(INSTALLED): pyproject.toml constraints.txt
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[search,operator,cli,test,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[search,operator,cli,test,bench,dev]'
 	@touch $@
 
 $(HYPERGBM_INSTALLED): pyproject.toml constraints-hypergbm.txt

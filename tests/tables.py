@@ -1,4 +1,7 @@
-"""The tables of the docs that are made of the types; ``python -m tests.tables`` writes them."""
+"""The tables of the docs that are made of the types, and of what was measured last.
+
+``python -m tests.tables`` writes them.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import pathlib
 import re
 from collections.abc import Callable
 
+from benchmarks.report import kept
 from hyn_k8s.api.reference import chart_values, search_job_fields
 
-DOCS = pathlib.Path(__file__).parent.parent / "docs"
+ROOT = pathlib.Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 
 TABLES: dict[str, Callable[[], str]] = {
     "searchjob.md": search_job_fields,
@@ -29,3 +35,4 @@ if __name__ == "__main__":
     for name, make in TABLES.items():
         path = DOCS / name
         path.write_text(with_table(path.read_text(), make()))
+    README.write_text(with_table(README.read_text(), kept()))

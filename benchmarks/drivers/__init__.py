@@ -1,0 +1,5 @@
+"""One module for each system: ``run(order, client, folder)`` gives what was measured.
+
+``python -m benchmarks.drivers ORDER MEASURED FOLDER [SCHEDULER]`` carries an order out, in a
+process that has done nothing before.
+"""

@@ -1,0 +1,1 @@
+"""The benchmarks run, and draw the conclusions that their measurements allow."""
