@@ -1,25 +1,26 @@
 """Carries orders out, one at a time, each by a process of its own on a cluster that is there.
 
 A cluster is a scheduler and workers as anybody starts them, with Dask's own settings. All runs of a
-topology share one, since they take turns; another topology gets another cluster.
+block share one, since they take turns.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks import order as orders
 from benchmarks.order import Measured, Order, Run
 from benchmarks.plan import Block
+from tests.processes import BARE_ENVIRONMENT, free_port, listens
+from tests.waiting import until
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -63,7 +64,7 @@ def _run(order: Order, scheduler: str | None, s3: Mapping[str, str]) -> Measured
             words,
             check=False,
             cwd=ROOT,
-            env={**_environment(), **storage, "HYN_RUN_ID": folder.name},
+            env={**BARE_ENVIRONMENT, **storage, "HYN_RUN_ID": folder.name},
             capture_output=True,
             text=True,
             timeout=RUN_SECONDS,
@@ -71,12 +72,6 @@ def _run(order: Order, scheduler: str | None, s3: Mapping[str, str]) -> Measured
         if done.returncode:
             raise RuntimeError(f"{order}: {done.stderr[-4000:]}")
         return orders.read_measured(result)
-
-
-def _environment() -> dict[str, str]:
-    """This process's, without what steers hyn-k8s, Dask or S3."""
-    foreign = ("HYN_", "DASK_", "AWS_")
-    return {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
 
 
 @contextlib.contextmanager
@@ -87,7 +82,7 @@ def _cluster(block: Block, folder: pathlib.Path) -> Iterator[str | None]:
         return
     workers, threads = block.topology
     dask = [sys.executable, "-m", "dask"]
-    address = f"tcp://127.0.0.1:{_free_port()}"
+    address = f"tcp://127.0.0.1:{free_port()}"
     count = ["--preload", "benchmarks.wire"]
     scheduler = [*dask, "scheduler", "--host", address, "--no-dashboard", *count]
     worker = [*dask, "worker", address, "--nworkers", str(workers), "--nthreads", str(threads)]
@@ -105,7 +100,7 @@ def _process(words: list[str], folder: pathlib.Path) -> Iterator[None]:
     """It runs, with whatever it has started, until it is left."""
     with (folder / "processes.log").open("ab") as log:
         running = subprocess.Popen(
-            words, cwd=ROOT, env=_environment(), stdout=log, stderr=log, start_new_session=True
+            words, cwd=ROOT, env=BARE_ENVIRONMENT, stdout=log, stderr=log, start_new_session=True
         )
     try:
         yield
@@ -122,7 +117,7 @@ def _process(words: list[str], folder: pathlib.Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _distant_s3() -> Iterator[Mapping[str, str]]:
     """The variables of an S3 server that answers LATENCY_SECONDS later than it could."""
-    near, far = _free_port(), _free_port()
+    near, far = free_port(), free_port()
     here = [sys.executable, "-m"]
     server = [*here, "moto.server", "--host", "127.0.0.1", "--port", str(near)]
     passing = [*here, "benchmarks.latency", str(far), str(near), str(LATENCY_SECONDS)]
@@ -132,7 +127,7 @@ def _distant_s3() -> Iterator[Mapping[str, str]]:
         _process(passing, pathlib.Path(name)),
     ):
         for port in (near, far):
-            _await_port(port)
+            until(functools.partial(listens, port), f"somebody at port {port}")
         yield {
             "HYN_STORAGE_TYPE": "s3",
             "HYN_STORAGE_ROOT": "/benchmarks",
@@ -140,19 +135,3 @@ def _distant_s3() -> Iterator[Mapping[str, str]]:
             "HYN_STORAGE_ACCESS_KEY": "anybody",
             "HYN_STORAGE_SECRET_KEY": "anything",
         }
-
-
-def _await_port(port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"nobody listens at port {port}")
-        time.sleep(0.05)  # a server says in no other way that it is there
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

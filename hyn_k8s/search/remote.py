@@ -62,8 +62,8 @@ def _run_trial_on(worker: Any, task: bytes, number: int, sample: bytes, known: K
         except Exception as error:
             pickled = pickle.dumps(unsendable(outcome, error))
     if len(pickled) <= SAID_BYTES:
-        message = {"ended": key, "outcome": pickled}
-        worker.log_event(site.topic(search.key), {**message, "search": search.paths.name})
+        message = {"ended": key, "outcome": pickled, "search": search.paths.name}
+        worker.log_event(site.topic(search.key), message)
     return pickled
 
 
