@@ -122,6 +122,9 @@ class Backwards:
     def submit(self, number: int, asked: InFlight) -> None:
         self._waiting.append((number, asked))
 
+    def send(self) -> bool:
+        return True
+
     def next(self, timeout: float | None = None) -> Ended | None:
         self._inner.submit(*self._waiting.pop())
         return self._inner.next(timeout)

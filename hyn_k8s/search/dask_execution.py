@@ -86,6 +86,12 @@ class DaskExecution:
             self._send_at = time.monotonic() + GATHER_SECONDS
         self._gathered.append((number, attempt))
 
+    def send(self) -> bool:
+        if self._news.is_waiting():
+            return False
+        self._submit_gathered()
+        return True
+
     def next(self, timeout: float | None = None) -> Ended | None:
         leave_at = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -124,9 +130,13 @@ class DaskExecution:
             heard = self._news.hear(0.0) if time.monotonic() < self._send_at else None
             if heard is not None:
                 return heard
-            attempts, self._gathered = self._gathered, []
-            self._submit(attempts)
+            self._submit_gathered()
         return self._news.hear(self._look_at(leave_at))
+
+    def _submit_gathered(self) -> None:
+        attempts, self._gathered = self._gathered, []
+        if attempts:
+            self._submit(attempts)
 
     def _submit(self, attempts: list[tuple[int, Attempt]]) -> None:
         client = self._cluster.client

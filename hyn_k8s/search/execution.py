@@ -28,6 +28,9 @@ class Execution(Protocol):
     def submit(self, number: int, asked: InFlight) -> None:
         """Begin the trial ``number``."""
 
+    def send(self) -> bool:
+        """If nothing is there for ``next`` to take: begin what was submitted, and say True."""
+
     def next(self, timeout: float | None = None) -> Ended | None:
         """Wait for the next trial to end; None when woken, or after ``timeout`` seconds.
 
@@ -56,6 +59,9 @@ class InlineExecution:
 
     def submit(self, number: int, asked: InFlight) -> None:
         self._waiting.append((number, asked.sample))
+
+    def send(self) -> bool:
+        return False  # a trial that was submitted runs, and ends, in ``next``
 
     def next(self, timeout: float | None = None) -> Ended | None:
         number, sample = self._waiting.popleft()

@@ -15,6 +15,11 @@ With more in flight, tells happen in the order in which trials end; an ordered s
 the order of their numbers instead, so that with a seed everything the searcher is asked and told
 is the same every time, however long each trial takes.
 
+To be asked and told takes a searcher that learns some dozens of milliseconds, and a free slot is
+not to wait for that. So with more in flight, unless the search is ordered, one sample is asked
+ahead while nothing else is to be done, and its trial begins before the result is told that made
+room for it.
+
 A number is spent by every sample, also by one that is skipped because it was tried before. A
 sample that equals one still in flight keeps its slot and is skipped when its twin is told, so a
 searcher that insists on one sample cannot burn all numbers while that sample is trained.
@@ -99,6 +104,8 @@ class SearchLoop:
         self._reported = journal.durable
         self._early: dict[int, Ended] = {}
         """Of an ordered search: trials that have ended before one with a lower number has."""
+        self._waiting: deque[int] = deque()
+        """Trials that were asked and have not begun, for want of a slot."""
         self._leave_at: float | None = None
         self._makes_checkpoints = True
 
@@ -133,8 +140,8 @@ class SearchLoop:
             self._stop()
             return self._state.following
         try:
-            for number, asked in self._state.in_flight.items():
-                self._begin(number, asked)
+            self._waiting.extend(self._state.in_flight)
+            self._begin_waiting()
             self._go_on()
         except EarlyStoppingError:
             self._stop()
@@ -148,19 +155,30 @@ class SearchLoop:
             self._report_durable()
             while self._is_asking() and self._state.slots_taken < self._order.window:
                 self._ask()
-            if not self._state.in_flight or self._is_leaving():
+            if len(self._state.in_flight) == len(self._waiting) or self._is_leaving():
                 self._settle()
                 if not self._is_asking():
                     return
                 continue
+            if self._may_ask_ahead():
+                self._ask()
+                continue
             ended = self._following()
             if ended is not None:
+                self._begin_waiting(ended.outcome.number)
+                self._execution.send()  # to tell a searcher that learns takes a while
                 self._tell(ended)
                 if self._journal.is_checkpoint_due():
                     self.keep_state()
 
     def _is_asking(self) -> bool:
         return self._leave_at is None and self._state.is_asking(self._order.max_trials)
+
+    def _may_ask_ahead(self) -> bool:
+        """Whether one sample more than has a slot is to be asked: there is time for it."""
+        if self._order.ordered or self._order.window == 1 or not self._is_asking():
+            return False
+        return self._state.slots_taken == self._order.window and self._execution.send()
 
     def _is_leaving(self) -> bool:
         return self._leave_at is not None and time.monotonic() >= self._leave_at
@@ -170,7 +188,7 @@ class SearchLoop:
         first = next(iter(self._state.in_flight)) if self._order.ordered else None
         if first in self._early:
             return self._early.pop(first)
-        self._running(len(self._state.in_flight) - len(self._early))
+        self._running(len(self._state.in_flight) - len(self._waiting) - len(self._early))
         left = None if self._leave_at is None else max(0.0, self._leave_at - time.monotonic())
         ended = self._execution.next(left)
         self._journal.check()
@@ -214,10 +232,24 @@ class SearchLoop:
     def _submit(self, number: int, sample: Any, vectors: tuple[Any, ...]) -> None:
         pickled = shipping.dumps(sample, f"the sample of trial {number}")
         known = len(self._state.history.trials)
-        asked = self._state.ask(number, sample, vectors, pickled, known)
+        self._state.ask(number, sample, vectors, pickled, known)
         self._samples[number] = sample
-        self._begin(number, asked)
+        self._waiting.append(number)
+        self._begin_waiting()
         self._journal.append(Asked(number, pickled, known))
+
+    def _begin_waiting(self, ended: int | None = None) -> None:
+        """Begin what there are slots for; that of ``ended``, which is told next, is free again."""
+        if not self._waiting or self._leave_at is not None:
+            return
+        idle = {*self._waiting, ended}
+        begun = (asked for number, asked in self._state.in_flight.items() if number not in idle)
+        taken = sum(asked.slots for asked in begun)
+        while self._waiting and taken < self._order.window:
+            number = self._waiting.popleft()
+            asked = self._state.in_flight[number]
+            taken += asked.slots
+            self._begin(number, asked)
 
     def _begin(self, number: int, asked: InFlight) -> None:
         self._listeners.fire("on_trial_begin", asked.sample, number)

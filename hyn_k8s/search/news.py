@@ -101,6 +101,10 @@ class News:
         """In a signal handler: let ``hear`` raise KeyboardInterrupt."""
         self._heard.put(Note.INTERRUPTED)
 
+    def is_waiting(self) -> bool:
+        """Whether ``hear`` has something to return at once."""
+        return not self._heard.empty()
+
     def hear(self, until: float) -> Heard | None:
         """What comes next; None if nothing does ``until`` that time on the monotonic clock.
 

@@ -56,6 +56,11 @@ class InFlight:
     unlucky: int = 0
     """Earlier attempts that lost their worker, the trial not known to have begun."""
 
+    @property
+    def slots(self) -> int:
+        """How many of the trials in flight there may be it stands for, twins included."""
+        return 1 + len(self.twins)
+
     def lose_worker(self, begun: bool) -> None:
         """Another attempt has lost its worker."""
         self.lost += begun
@@ -82,8 +87,8 @@ class SearchState:
 
     @property
     def slots_taken(self) -> int:
-        """How many of the trials in flight there may be are taken, by twins too."""
-        return sum(1 + len(asked.twins) for asked in self.in_flight.values())
+        """How many of the trials in flight there may be are taken, by those asked ahead too."""
+        return sum(asked.slots for asked in self.in_flight.values())
 
     def is_asking(self, max_trials: int) -> bool:
         """Whether another sample is to be drawn."""

@@ -439,6 +439,20 @@ class TestSlowStorage:
         assert storage.list(PATHS.journal) == ["000001-00000001.seg", "000001-00000002.seg"]
         assert numbers(read_past(storage, PATHS)) == list(range(1, 101))
 
+    def test_events_that_nobody_waits_for_gather_a_moment(
+        self, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(journals, "GATHER_SECONDS", 3600.0)
+        with driving(storage) as journal:
+            for event in events(1, 3):
+                journal.append(event)
+            assert journal.durable == 0
+            journal.require(2)  # whoever waits does not wait for others
+            assert journal.durable == 3
+            journal.append(*events(4, 4))
+        assert len(storage.list(PATHS.journal)) == 2
+        assert numbers(read_past(storage, PATHS)) == [1, 2, 3, 4]
+
     def test_the_loop_is_woken_when_more_is_durable(self, storage: Storage) -> None:
         durable: list[int] = []
         with driving(storage, wake=lambda: durable.append(journal.durable)) as journal:

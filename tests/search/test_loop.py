@@ -21,11 +21,12 @@ import hyn_k8s
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import session as sessions
 from hyn_k8s.search.activation import activate
+from hyn_k8s.search.events import Asked
 from hyn_k8s.search.journal import Journal
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.loop import Order, SearchLoop
 from hyn_k8s.search.outcome import SUCCEEDED, Ended, Outcome
-from hyn_k8s.search.past import Past
+from hyn_k8s.search.past import Past, read_past
 from hyn_k8s.search.reporting import LineReporter
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.settings import Settings, StorageSettings
@@ -291,8 +292,9 @@ class TestResults:
 class Scripted:
     """An execution whose trials end in the order a test wants, all successfully."""
 
-    def __init__(self, order: list[int]) -> None:
+    def __init__(self, order: list[int], quiet: bool = False) -> None:
         self.order = order
+        self.quiet = quiet
         self.submitted: list[int] = []
         self.in_flight: set[int] = set()
         self.most = 0
@@ -302,6 +304,9 @@ class Scripted:
         self.submitted.append(number)
         self.in_flight.add(number)
         self.most = max(self.most, len(self.in_flight))
+
+    def send(self) -> bool:
+        return self.quiet
 
     def next(self, timeout: float | None = None) -> Ended:
         number = next(n for n in self.order if n in self.in_flight)
@@ -319,6 +324,31 @@ class Scripted:
         raise KeyboardInterrupt
 
 
+class Logging(ListSearcher):
+    """What it is asked and told, and, with its ``diary`` among the callbacks, what has begun."""
+
+    def __init__(self, samples: list[Any]) -> None:
+        super().__init__(samples)
+        self.log: list[tuple[str, int]] = []
+        self.diary = _Begins(self.log)
+
+    def sample(self, space_options: Any = None) -> Any:
+        self.log.append(("ask", 1 + sum(what == "ask" for what, _ in self.log)))
+        return super().sample(space_options)
+
+    def update_result(self, space: Any, result: Any) -> None:
+        self.log.append(("tell", round(result[0] * 10)))
+
+
+class _Begins(Diary):
+    def __init__(self, log: list[tuple[str, int]]) -> None:
+        super().__init__()
+        self.log = log
+
+    def on_trial_begin(self, hyper_model: Any, space: Any, trial_no: int) -> None:
+        self.log.append(("begin", trial_no))
+
+
 class TestManyInFlight:
     @pytest.fixture(autouse=True)
     def _storage(self, tmp_path: pathlib.Path) -> Iterator[None]:
@@ -334,21 +364,28 @@ class TestManyInFlight:
         window: int,
         callbacks: Any = (),
         ordered: bool = False,
+        quiet: bool = False,
+        asked: int = 0,
     ) -> tuple[Any, Scripted, ListSearcher, Any]:
-        execution = Scripted(order)
+        """Run it; an earlier driver has ``asked`` so many samples and was told nothing."""
+        execution = Scripted(order, quiet)
         searcher = samples if isinstance(samples, ListSearcher) else ListSearcher(samples)
         diary = Diary()
         model = tiny_model(searcher, callbacks=[diary, *callbacks])
         paths = RunPaths("test-1").search(1)
         journal = Journal(self.storage, paths, self.lease, Past(), execution.wake)
         reports: list[Report] = []
-        loop = SearchLoop(
+        state = SearchState(model)
+        for number in range(1, asked + 1):
+            drawn = searcher.sample()
+            state.ask(state.spend(), drawn, tuple(drawn.vectors), b"", known=number - 1)
+        self.running = loop = SearchLoop(
             model,
-            SearchState(model),
+            state,
             Order(
                 window=window,
                 ordered=ordered,
-                max_trials=len(searcher),
+                max_trials=asked + len(searcher),
                 dataset_id="tiny",
                 trial_store=None,
                 space_options={},
@@ -379,6 +416,57 @@ class TestManyInFlight:
         assert [trial.trial_no for trial in model.history.trials] == [2, 4, 3, 1]
         assert [told for _, told in searcher.told] == [[0.2], [0.4], [0.3], [0.1]]
 
+    def test_one_sample_is_asked_ahead_and_begins_before_the_tell_that_makes_room(self) -> None:
+        searcher = Logging([sample(n / 10) for n in range(1, 6)])
+        _, execution, _, _ = self.loop(searcher, [2, 1, 3, 4, 5], 2, [searcher.diary], quiet=True)
+        assert searcher.log == [
+            *[("ask", 1), ("begin", 1), ("ask", 2), ("begin", 2), ("ask", 3)],
+            *[("begin", 3), ("tell", 2), ("ask", 4)],
+            *[("begin", 4), ("tell", 1), ("ask", 5)],
+            *[("begin", 5), ("tell", 3), ("tell", 4), ("tell", 5)],
+        ]
+        assert execution.most == 2
+
+    def test_nothing_is_asked_ahead_while_trials_end(self) -> None:
+        searcher = Logging([sample(n / 10) for n in range(1, 5)])
+        self.loop(searcher, [1, 2, 3, 4], 2, [searcher.diary])
+        assert [step for step in searcher.log if step[0] != "begin"] == [
+            *[("ask", 1), ("ask", 2), ("tell", 1), ("ask", 3), ("tell", 2), ("ask", 4)],
+            *[("tell", 3), ("tell", 4)],
+        ]
+
+    def test_one_at_a_time_each_sample_is_asked_when_the_one_before_was_told(self) -> None:
+        searcher = Logging([sample(n / 10) for n in range(1, 4)])
+        self.loop(searcher, [1, 2, 3], 1, quiet=True)
+        assert searcher.log == [(what, n) for n in (1, 2, 3) for what in ("ask", "tell")]
+
+    def test_a_twin_that_was_asked_ahead_keeps_a_slot(self) -> None:
+        samples = [sample(0.1), sample(0.2), sample(0.1), sample(0.3), sample(0.4)]
+        model, execution, _, events = self.loop(samples, [1, 2, 3, 4, 5], 2, quiet=True)
+        assert [trial.trial_no for trial in model.history.trials] == [1, 2, 4, 5]
+        assert [event[1] for event in events if event[0] == "skip"] == [3]
+        assert execution.most == 2
+
+    def test_a_search_that_is_terminated_does_not_begin_what_was_asked_ahead(self) -> None:
+        class Terminating(ListSearcher):
+            def sample(searcher, space_options: Any = None) -> Any:  # noqa: N805
+                if len(searcher) == 2:
+                    self.running.terminate(grace=60.0)
+                return super().sample(space_options)
+
+        searcher = Terminating([sample(n / 10) for n in range(1, 5)])
+        model, execution, _, _ = self.loop(searcher, [1, 2, 3, 4], 2, quiet=True)
+        assert execution.submitted == [1, 2]
+        assert [trial.trial_no for trial in model.history.trials] == [1, 2]
+        asked = read_past(self.storage, RunPaths("test-1").search(1)).events
+        assert [event.number for event in asked if isinstance(event, Asked)] == [1, 2, 3]
+
+    def test_of_many_samples_of_an_earlier_driver_as_many_begin_as_have_slots(self) -> None:
+        samples = [sample(n / 10) for n in range(1, 6)]
+        model, execution, _, _ = self.loop(samples, [3, 2, 1, 4, 5], 2, asked=4)
+        assert execution.most == 2
+        assert [trial.trial_no for trial in model.history.trials] == [2, 3, 1, 4, 5]
+
     def test_an_ordered_search_tells_in_the_order_of_the_trials(self) -> None:
         samples = [sample(n / 10) for n in range(1, 7)]
         model, execution, searcher, _ = self.loop(samples, [6, 2, 4, 3, 5, 1], 3, ordered=True)
@@ -387,18 +475,9 @@ class TestManyInFlight:
         assert execution.most == 3
 
     def test_an_ordered_search_asks_the_next_one_after_each_tell(self) -> None:
-        class Noting(ListSearcher):
-            def sample(self, space_options: Any = None) -> Any:
-                drawn.append(("ask", 1 + sum(what == "ask" for what, _ in drawn)))
-                return super().sample(space_options)
-
-            def update_result(self, space: Any, result: Any) -> None:
-                drawn.append(("tell", round(result[0] * 10)))
-
-        drawn: list[tuple[str, int]] = []
-        searcher = Noting([sample(n / 10) for n in range(1, 6)])
-        self.loop(searcher, [3, 2, 1, 5, 4], 3, ordered=True)
-        assert drawn == [
+        searcher = Logging([sample(n / 10) for n in range(1, 6)])
+        self.loop(searcher, [3, 2, 1, 5, 4], 3, ordered=True, quiet=True)
+        assert searcher.log == [
             *[("ask", n) for n in (1, 2, 3)],
             *[("tell", 1), ("ask", 4), ("tell", 2), ("ask", 5)],
             *[("tell", n) for n in (3, 4, 5)],

@@ -1,12 +1,14 @@
 """What is mended in the libraries themselves, before Hypernets is imported.
 
 What numpy, pandas and scikit-learn took away and Hypernets' modules look for by name is put back
-under that name. And LightGBM is told how many cores a worker has.
+under that name. LightGBM is told how many cores a worker has. And Dask, which estimates in its own
+thread how large its messages are, keeps off the random numbers of trials and scripts.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import warnings
 from typing import Any
 
@@ -91,6 +93,23 @@ def _heed_omp_num_threads() -> None:
     lightgbm.sklearn._LGBMCpuCount = told
 
 
+def _measures_by_the_scripts_numbers() -> bool:
+    import dask.sizeof
+
+    return dask.sizeof.random is random
+
+
+def _measure_by_own_numbers() -> None:
+    """A list of more than ten is as large as ten of it, drawn by chance, let it seem.
+
+    Where that is a message of a worker's, such as its heartbeat, a trial that has begun with its
+    seed goes on elsewhere in Python's random numbers.
+    """
+    import dask.sizeof
+
+    dask.sizeof.random = random.Random()  # noqa: S311 - nothing to keep secret
+
+
 FIXES = (
     Fix(
         "scikit-learn 1.7",
@@ -116,5 +135,11 @@ FIXES = (
         "time: LightGBM takes all cores of the machine, whatever OMP_NUM_THREADS says",
         _takes_all_cores,
         _heed_omp_num_threads,
+    ),
+    Fix(
+        "dask 2026.8",
+        "seeds: Dask's own thread draws from Python's random numbers while a trial runs",
+        _measures_by_the_scripts_numbers,
+        _measure_by_own_numbers,
     ),
 )

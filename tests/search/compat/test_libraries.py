@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Callable
 from typing import Any
 
+import dask.sizeof
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -52,6 +54,16 @@ class TestLibraries:
         prepared = get_tool_box(frame).general_preprocessor(frame).fit_transform(frame)
         assert set(prepared.columns) == {"city", "age"}
         assert prepared["city"].dtype.kind in "if"
+
+
+class TestRandomNumbers:
+    def test_dask_leaves_python_random_numbers_where_they_are(self) -> None:
+        random.seed(7)
+        assert dask.sizeof.sizeof(list(range(1000))) > 8000
+        assert dask.sizeof.sizeof({str(number): number for number in range(1000)}) > 8000
+        drawn = random.random()
+        random.seed(7)
+        assert drawn == random.random()
 
 
 class TestThreads:
