@@ -8,7 +8,8 @@ events can no longer be lost; only those are shown to anybody.
 
 Before and after each segment the driver makes sure that it still drives the run (``lease``): one
 that was overtaken reports nothing any more. Now and then the thread joins its segments in a part
-and puts the searcher's state beside it, so that resuming reads few files and repeats little.
+and puts the searcher's state beside it, so that resuming reads few files and repeats little; a part
+is also made of what would take too much of the driver's memory until then.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ LARGE_RESULT = 256 * 1024
 GATHER_SECONDS = 0.02
 """How long the first event of a segment waits at most for others. A segment costs 0.8 ms of the
 driver's processor, as much as all else that a trial of no length costs it."""
+
+JOINED_BYTES = 2 * 1024 * 1024
+"""About how large segments get before they are joined: until then the driver holds their events."""
 
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02
@@ -72,6 +76,7 @@ class Journal:
         self._end = past.end
         self._number = 0
         self._loose = list(past.loose)
+        self._loose_bytes = 0
         self._begun = time.monotonic() - past.elapsed
         self._appended = len(past.events)
         self._required = 0
@@ -169,6 +174,8 @@ class Journal:
                 break
         if events:
             self._write_segment(events)
+        if self._loose_bytes > JOINED_BYTES:
+            self._storage.delete_all(self._join())
         if isinstance(item, _Checkpoint):
             self._write_checkpoint(item)
         return item is not None
@@ -180,9 +187,11 @@ class Journal:
         follows = self._follows if self._number == 1 else None
         kept = tuple(self._without_large_result(event) for event in events)
         segment = Segment(place, follows, self.elapsed, kept)
-        self._storage.write(self._paths.segment(*place), encode(segment))
+        encoded = encode(segment)
+        self._storage.write(self._paths.segment(*place), encoded)
         self._lease.require()
         self._loose.append(segment)
+        self._loose_bytes += len(encoded)
         self._end = place
         with self._changed:
             self.durable += len(events)
@@ -199,8 +208,20 @@ class Journal:
         self._storage.write(path, event.result)
         return event._replace(result=Blob(path, len(event.result), sha256))
 
+    def _join(self) -> list[str]:
+        """Write the loose segments as parts; the files that need not be there any more."""
+        self._lease.require()
+        redundant = []
+        for neighbours in adjacent(self._loose):
+            (epoch, first), (_, last) = neighbours[0].place, neighbours[-1].place
+            self._storage.write(self._paths.part(epoch, first, last), join(neighbours))
+            redundant += [self._paths.segment(*each.place) for each in neighbours]
+        self._loose.clear()
+        self._loose_bytes = 0
+        return redundant
+
     def _write_checkpoint(self, checkpoint: _Checkpoint) -> None:
-        """Put the state on the storage, join the segments before it, and remove what they replace.
+        """Put the state on the storage, join the segments before it, and remove what both replace.
 
         Anything of it may be missing after a crash: the segments alone are enough.
         """
@@ -210,12 +231,7 @@ class Journal:
         epoch = self._end.epoch if self._end else self._lease.epoch
         path = self._paths.checkpoint(epoch, checkpoint.position)
         self._storage.write(path, checkpoint.state)
-        redundant = []
-        for neighbours in adjacent(self._loose):
-            (epoch, first), (_, last) = neighbours[0].place, neighbours[-1].place
-            self._storage.write(self._paths.part(epoch, first, last), join(neighbours))
-            redundant += [self._paths.segment(*each.place) for each in neighbours]
-        self._loose.clear()
+        redundant = self._join()
         written = path.rpartition("/")[2]
         for name in self._storage.list(self._paths.journal):
             if name.endswith(".state") and name < written:

@@ -13,6 +13,7 @@ import dataclasses
 import datetime
 import io
 import json
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +33,7 @@ FIRST_WRITE_SECONDS = 10.0
 """After how long a running search is first written down; later writes keep to 2 % of the time."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Row:
     """One trial as people see it."""
 
@@ -107,7 +108,7 @@ class Recorder:
         began = time.monotonic()
         if self._failures:
             self._storage.write(self._paths.failures, "\n".join(self._failures).encode())
-        self._storage.write(self._paths.trials, csv_text(self._facts.rewards, self._rows).encode())
+        self._storage.write(self._paths.trials, csv_bytes(self._facts.rewards, self._rows))
         summary = self._summary(progress, state, pareto)
         self._storage.write(self._paths.summary, json.dumps(summary, indent=2).encode())
         self._written_at = time.monotonic()
@@ -147,11 +148,12 @@ class Recorder:
         }
 
 
-def csv_text(rewards: Sequence[str], rows: Sequence[Row]) -> str:
+def csv_bytes(rewards: Sequence[str], rows: Sequence[Row]) -> bytes:
     """The rows as CSV in the order of their trials, every hyper-parameter a column."""
     reward_columns = reward_column_names(rewards)
     parameters = list(dict.fromkeys(name for row in rows for name in row.hyperparameters))
-    text = io.StringIO()
+    data = io.BytesIO()
+    text = io.TextIOWrapper(data, encoding="utf-8", newline="", write_through=True)
     header = [*LEADING_COLUMNS, *reward_columns, *TRAILING_COLUMNS, *parameters]
     writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
     writer.writeheader()
@@ -170,7 +172,7 @@ def csv_text(rewards: Sequence[str], rows: Sequence[Row]) -> str:
                 "detail": row.detail,
             }
         )
-    return text.getvalue()
+    return data.getvalue()
 
 
 def reward_column_names(rewards: Sequence[str]) -> list[str]:
@@ -197,12 +199,13 @@ def hyperparameters(space_sample: Any) -> dict[str, Any]:
     """The assigned hyper-parameters of a sample by their names in the space.
 
     A parameter that others depend on has several names; the last one is the module's it is for.
+    All samples share the names' memory.
     """
     named: dict[str, Any] = {}
     for parameter in space_sample.get_assigned_params():
         full = str(parameter.alias or parameter.name)
         name = full.rpartition(",")[2]
-        named[full if name in named else name] = parameter.value
+        named[sys.intern(full if name in named else name)] = parameter.value
     return named
 
 

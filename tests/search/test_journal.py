@@ -453,6 +453,21 @@ class TestSlowStorage:
         assert len(storage.list(PATHS.journal)) == 2
         assert numbers(read_past(storage, PATHS)) == [1, 2, 3, 4]
 
+    def test_what_would_take_memory_until_the_next_checkpoint_is_joined(
+        self, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(journals, "JOINED_BYTES", 1000)
+        with driving(storage) as journal:
+            for number in range(1, 8):
+                journal.require(journal.append(Asked(number, bytes(600), 0)))
+        assert storage.list(PATHS.journal) == [
+            "000001-00000001-00000002.part",
+            "000001-00000003-00000004.part",
+            "000001-00000005-00000006.part",
+            "000001-00000007.seg",
+        ]
+        assert numbers(read_past(storage, PATHS)) == list(range(1, 8))
+
     def test_the_loop_is_woken_when_more_is_durable(self, storage: Storage) -> None:
         durable: list[int] = []
         with driving(storage, wake=lambda: durable.append(journal.durable)) as journal:

@@ -27,7 +27,7 @@ from hyn_k8s.search.results import (
     Row,
     SearchFacts,
     best_model,
-    csv_text,
+    csv_bytes,
     hyperparameters,
     last_search,
     latest_run,
@@ -83,7 +83,7 @@ def progress(rows: list[Row]) -> Progress:
 
 
 def parsed(rewards: list[str], rows: list[Row]) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(csv_text(rewards, rows), newline="")))
+    return list(csv.DictReader(io.StringIO(csv_bytes(rewards, rows).decode(), newline="")))
 
 
 def begin_run(storage: FileStorage, run: str, started: str = "2026-01-01T00:00:00.000000") -> None:
@@ -102,7 +102,7 @@ def record(storage: FileStorage, paths: SearchPaths, rows: list[Row]) -> None:
 
 class TestCsvText:
     def test_columns_and_values(self) -> None:
-        assert csv_text(["auc"], [row(1, 0.75)]) == (
+        assert csv_bytes(["auc"], [row(1, 0.75)]).decode() == (
             "trial,status,reward,elapsed_seconds,worker,started,ended,model,detail,Tree.depth\n"
             "1,succeeded,0.75,1.500,node-1,2026-01-01T00:00:00.000Z,2026-01-01T00:00:01.500Z,"
             "heart-1/search-1/models/00001_a.pkl,,1\n"
@@ -114,7 +114,7 @@ class TestCsvText:
         assert [each["reward"] for each in read] == ["", "0.2", "0.1"]
 
     def test_without_trials_there_is_the_header(self) -> None:
-        assert csv_text(["auc"], []) == (
+        assert csv_bytes(["auc"], []).decode() == (
             "trial,status,reward,elapsed_seconds,worker,started,ended,model,detail\n"
         )
 
@@ -279,7 +279,7 @@ class TestRecorder:
             "started": "2026-01-01T00:00:00.000Z",
             "ended": None,
         }
-        assert storage.read(self.paths.trials).decode() == csv_text(["auc"], rows)
+        assert storage.read(self.paths.trials) == csv_bytes(["auc"], rows)
 
     def test_an_ended_search_says_when(self, storage: FileStorage) -> None:
         finished = progress([]).finished()
