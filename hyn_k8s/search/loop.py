@@ -21,8 +21,9 @@ ahead while nothing else is to be done, and its trial begins before the result i
 room for it.
 
 A number is spent by every sample, also by one that is skipped because it was tried before. A
-sample that equals one still in flight keeps its slot and is skipped when its twin is told, so a
-searcher that insists on one sample cannot burn all numbers while that sample is trained.
+sample that equals one still in flight is skipped when its twin is told. The second such one keeps
+its slot until then, so a searcher that insists on one sample cannot burn all numbers while that
+sample is trained.
 """
 
 from __future__ import annotations

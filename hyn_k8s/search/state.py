@@ -58,8 +58,12 @@ class InFlight:
 
     @property
     def slots(self) -> int:
-        """How many of the trials in flight there may be it stands for, twins included."""
-        return 1 + len(self.twins)
+        """How many of the trials there may be in flight it stands for: no slot idles for one twin.
+
+        Two samples may be equal by chance. A searcher that draws the same one a third time insists
+        on it, and would spend all numbers while it is trained.
+        """
+        return max(1, len(self.twins))
 
     def lose_worker(self, begun: bool) -> None:
         """Another attempt has lost its worker."""
@@ -87,7 +91,7 @@ class SearchState:
 
     @property
     def slots_taken(self) -> int:
-        """How many of the trials in flight there may be are taken, by those asked ahead too."""
+        """How many of the trials there may be in flight are taken, those asked ahead included."""
         return sum(asked.slots for asked in self.in_flight.values())
 
     def is_asking(self, max_trials: int) -> bool:

@@ -440,12 +440,17 @@ class TestManyInFlight:
         self.loop(searcher, [1, 2, 3], 1, quiet=True)
         assert searcher.log == [(what, n) for n in (1, 2, 3) for what in ("ask", "tell")]
 
-    def test_a_twin_that_was_asked_ahead_keeps_a_slot(self) -> None:
-        samples = [sample(0.1), sample(0.2), sample(0.1), sample(0.3), sample(0.4)]
-        model, execution, _, events = self.loop(samples, [1, 2, 3, 4, 5], 2, quiet=True)
-        assert [trial.trial_no for trial in model.history.trials] == [1, 2, 4, 5]
-        assert [event[1] for event in events if event[0] == "skip"] == [3]
-        assert execution.most == 2
+    def test_no_slot_idles_for_a_twin(self) -> None:
+        samples = [sample(0.1), sample(0.1), sample(0.2), sample(0.3)]
+        model, execution, _, events = self.loop(samples, [3, 1, 4], window=2)
+        assert execution.submitted == [1, 3, 4]
+        assert [trial.trial_no for trial in model.history.trials] == [3, 1, 4]
+        assert [event[1] for event in events if event[0] == "skip"] == [2]
+
+    def test_a_searcher_that_insists_on_a_sample_does_not_spend_all_numbers(self) -> None:
+        searcher = Logging([sample(0.1) for _ in range(20)])
+        self.loop(searcher, [1], 3, quiet=True)
+        assert searcher.log.index(("tell", 1)) == 5  # a slot for each, one twin, one asked ahead
 
     def test_a_search_that_is_terminated_does_not_begin_what_was_asked_ahead(self) -> None:
         class Terminating(ListSearcher):

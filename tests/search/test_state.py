@@ -70,13 +70,14 @@ class TestNumbers:
         setattr(state, end, True)
         assert not state.is_asking(100)
 
-    def test_a_twin_takes_a_slot_as_long_as_its_trial_is_in_flight(
+    def test_a_second_twin_takes_a_slot_as_long_as_its_trial_is_in_flight(
         self, state: SearchState
     ) -> None:
         first, other = ask(state, 0.1), ask(state, 0.2)
         assert state.twin_of(tuple(sample(0.1).vectors)) == first
-        state.in_flight[first].twins.append((state.spend(), sample(0.1)))
-        assert state.slots_taken == 3
+        for slots_taken in (2, 3, 4):
+            state.in_flight[first].twins.append((state.spend(), sample(0.1)))
+            assert state.slots_taken == slots_taken
         state.tell(outcome(first, 0.1))
         assert (state.slots_taken, list(state.in_flight)) == (1, [other])
         assert state.twin_of(tuple(sample(0.1).vectors)) is None
