@@ -175,7 +175,7 @@ class Journal:
         if events:
             self._write_segment(events)
         if self._loose_bytes > JOINED_BYTES:
-            self._storage.delete_all(self._join())
+            self._storage.delete_all(self._write_parts())
         if isinstance(item, _Checkpoint):
             self._write_checkpoint(item)
         return item is not None
@@ -208,7 +208,7 @@ class Journal:
         self._storage.write(path, event.result)
         return event._replace(result=Blob(path, len(event.result), sha256))
 
-    def _join(self) -> list[str]:
+    def _write_parts(self) -> list[str]:
         """Write the loose segments as parts; the files that need not be there any more."""
         self._lease.require()
         redundant = []
@@ -231,7 +231,7 @@ class Journal:
         epoch = self._end.epoch if self._end else self._lease.epoch
         path = self._paths.checkpoint(epoch, checkpoint.position)
         self._storage.write(path, checkpoint.state)
-        redundant = self._join()
+        redundant = self._write_parts()
         written = path.rpartition("/")[2]
         for name in self._storage.list(self._paths.journal):
             if name.endswith(".state") and name < written:

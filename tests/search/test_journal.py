@@ -526,9 +526,10 @@ class TestBrokenStorage:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_after_any_write_a_driver_leaves_all_that_was_durable(
-    seed: int, tmp_path: pathlib.Path
+    seed: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(seed)
+    monkeypatch.setattr(journals, "JOINED_BYTES", (100, 300, 1000, 3000)[seed])
     storage = Logged(StorageSettings("file", str(tmp_path / "root")))
     durable: list[tuple[int, int]] = []
     """How many changes had been made, at most, when so many events were durable."""
