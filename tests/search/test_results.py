@@ -100,7 +100,7 @@ def record(storage: FileStorage, paths: SearchPaths, rows: list[Row]) -> None:
     recorder.write(progress(rows), "finished", [])
 
 
-class TestCsvText:
+class TestCsv:
     def test_columns_and_values(self) -> None:
         assert csv_bytes(["auc"], [row(1, 0.75)]).decode() == (
             "trial,status,reward,elapsed_seconds,worker,started,ended,model,detail,Tree.depth\n"
