@@ -97,7 +97,7 @@ def best_first(
     """The ``top`` best rows by the first reward; all in the order of trials without ``top``."""
     if top is None:
         return list(rows)
-    from hyn_k8s.search.results import reward_column_names
+    from hyn_k8s.search.rows import reward_column_names
 
     column = reward_column_names(summary["rewards"])[0]
     sign = -1 if summary["directions"][0] == "max" else 1
@@ -143,7 +143,7 @@ def _table(summary: dict[str, Any], rows: Sequence[dict[str, str]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from hyn_k8s.search.results import reward_column_names
+    from hyn_k8s.search.rows import reward_column_names
 
     rewards = reward_column_names(summary["rewards"])
     table = Table(title=f"{summary['run']}/{summary['search']}", title_justify="left")
@@ -167,7 +167,7 @@ def _table(summary: dict[str, Any], rows: Sequence[dict[str, str]]) -> Table:
 
 def parameters_text(row: dict[str, str], rewards: Sequence[str]) -> str:
     """A row's hyper-parameters, those of one module together: ``Tree(max_depth=3, ...)``."""
-    from hyn_k8s.search.results import LEADING_COLUMNS, TRAILING_COLUMNS
+    from hyn_k8s.search.rows import LEADING_COLUMNS, TRAILING_COLUMNS
 
     modules: dict[str, list[str]] = {}
     for name, value in row.items():

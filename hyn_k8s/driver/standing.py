@@ -14,7 +14,7 @@ from typing import Any
 from hyn_k8s.documents import BestTrial, Standing, TrialCounts, finite
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.progress import Best, Progress
-from hyn_k8s.search.results import plain
+from hyn_k8s.search.rows import plain
 
 
 def ordinal_of(progress: Progress) -> int:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import datetime
 import io
 import json
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -23,33 +21,13 @@ from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search.compat.history import pareto_front
 from hyn_k8s.search.outcome import SUCCEEDED, Failure
 from hyn_k8s.search.progress import Progress
+from hyn_k8s.search.rows import Row, TrialsCsv, plain, timestamp
 from hyn_k8s.search.storage import Storage
 
 FORMAT_VERSION = 1
-LEADING_COLUMNS = ("trial", "status")
-TRAILING_COLUMNS = ("elapsed_seconds", "worker", "started", "ended", "model", "detail")
 
 FIRST_WRITE_SECONDS = 10.0
 """After how long a running search is first written down; later writes keep to 2 % of the time."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Row:
-    """One trial as people see it."""
-
-    trial: int
-    status: str
-    rewards: tuple[float, ...]
-    """Empty unless the trial has some."""
-    elapsed: float | None
-    worker: str
-    started: float | None
-    ended: float | None
-    model: str | None
-    """Relative to the storage root."""
-    detail: str
-    """Why a trial failed or was skipped, in one line."""
-    hyperparameters: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +51,7 @@ class Recorder:
         self._paths = paths
         self._facts = facts
         self._rows: list[Row] = []
+        self._csv = TrialsCsv(facts.rewards)
         self._failures: list[str] = []
         self._written_at = time.monotonic()
         self._interval = FIRST_WRITE_SECONDS
@@ -80,6 +59,7 @@ class Recorder:
     def add(self, row: Row, failure: Failure | None = None) -> None:
         """Take one trial that has come to something."""
         self._rows.append(row)
+        self._csv.add(row)
         if failure is not None:
             self._failures.append(f"trial {row.trial}\n{failure.traceback.rstrip()}\n")
 
@@ -107,8 +87,9 @@ class Recorder:
         """
         began = time.monotonic()
         if self._failures:
-            self._storage.write(self._paths.failures, "\n".join(self._failures).encode())
-        self._storage.write(self._paths.trials, csv_bytes(self._facts.rewards, self._rows))
+            failures = "\n".join(self._failures).encode(errors="backslashreplace")
+            self._storage.write(self._paths.failures, failures)
+        self._storage.write(self._paths.trials, self._csv.encoded())
         summary = self._summary(progress, state, pareto)
         self._storage.write(self._paths.summary, json.dumps(summary, indent=2).encode())
         self._written_at = time.monotonic()
@@ -146,67 +127,6 @@ class Recorder:
             ),
             "ended": timestamp(progress.ended) if progress.ended else None,
         }
-
-
-def csv_bytes(rewards: Sequence[str], rows: Sequence[Row]) -> bytes:
-    """The rows as CSV in the order of their trials, every hyper-parameter a column."""
-    reward_columns = reward_column_names(rewards)
-    parameters = list(dict.fromkeys(name for row in rows for name in row.hyperparameters))
-    data = io.BytesIO()
-    text = io.TextIOWrapper(data, encoding="utf-8", newline="", write_through=True)
-    header = [*LEADING_COLUMNS, *reward_columns, *TRAILING_COLUMNS, *parameters]
-    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in sorted(rows, key=lambda row: row.trial):
-        writer.writerow(
-            {
-                **{name: plain(value) for name, value in row.hyperparameters.items()},
-                **dict(zip(reward_columns, row.rewards, strict=False)),
-                "trial": row.trial,
-                "status": row.status,
-                "elapsed_seconds": "" if row.elapsed is None else f"{row.elapsed:.3f}",
-                "worker": row.worker,
-                "started": timestamp(row.started) if row.started else "",
-                "ended": timestamp(row.ended) if row.ended else "",
-                "model": row.model or "",
-                "detail": row.detail,
-            }
-        )
-    return data.getvalue()
-
-
-def reward_column_names(rewards: Sequence[str]) -> list[str]:
-    """``reward`` where there is one, else ``reward_<name>`` for each."""
-    return ["reward"] if len(rewards) == 1 else [f"reward_{name}" for name in rewards]
-
-
-def plain(value: Any) -> Any:
-    """``value`` as JSON and CSV can hold it: numbers, booleans, None and text as they are."""
-    if hasattr(value, "item") and getattr(value, "shape", None) == ():
-        value = value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return getattr(value, "__name__", None) or str(value)
-
-
-def timestamp(seconds: float) -> str:
-    """Seconds since the epoch as UTC text, to the millisecond."""
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def hyperparameters(space_sample: Any) -> dict[str, Any]:
-    """The assigned hyper-parameters of a sample by their names in the space.
-
-    A parameter that others depend on has several names; the last one is the module's it is for.
-    All samples share the names' memory.
-    """
-    named: dict[str, Any] = {}
-    for parameter in space_sample.get_assigned_params():
-        full = str(parameter.alias or parameter.name)
-        name = full.rpartition(",")[2]
-        named[sys.intern(full if name in named else name)] = parameter.value
-    return named
 
 
 def list_runs(storage: Storage) -> list[str]:

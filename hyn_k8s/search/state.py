@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hyn_k8s.search.outcome import FAILED, SKIPPED, SUCCEEDED, Failure, Outcome
-from hyn_k8s.search.results import Row, hyperparameters
+from hyn_k8s.search.rows import Row, hyperparameters
 
 logger = logging.getLogger("hyn_k8s")
 

@@ -17,7 +17,8 @@ from hyn_k8s.cli import main
 from hyn_k8s.cli.results import parameters_text
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.progress import Progress
-from hyn_k8s.search.results import Recorder, Row, SearchFacts
+from hyn_k8s.search.results import Recorder, SearchFacts
+from hyn_k8s.search.rows import Row
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import FileStorage
 from tests.processes import run_cli
