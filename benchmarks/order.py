@@ -63,6 +63,8 @@ class Measured:
     """Bytes of the driver's process, each time that it was looked at."""
     busy: list[float] = field(default_factory=list)
     """Seconds that the driver's process has computed by then."""
+    workers_busy: list[float] = field(default_factory=list)
+    """Seconds that all workers together have computed by then; 0 where nobody looked at them."""
     sent: int = 0
     """Bytes that Dask's processes and the driver have sent each other."""
     read: int = 0
@@ -90,10 +92,18 @@ class Run:
     order: Order
     measured: Measured
 
-    def computing(self, first: int, last: int) -> float:
+    def driver_computing(self, first: int, last: int) -> float:
         """Seconds that the driver has computed for each trial from one look at it to another."""
-        spent = self.measured.busy[last] - self.measured.busy[first]
-        return spent / ((last - first) * self.order.look_every)
+        return self._for_each(self.measured.busy, first, last)
+
+    def worker_computing(self, first: int, last: int) -> float:
+        """Seconds that a worker has computed for each trial from one look to another."""
+        return self._for_each(self.measured.workers_busy, first, last)
+
+    def _for_each(self, spent: list[float], first: int, last: int) -> float:
+        # Hundredths of a second are what Linux counts in, so a short run may seem to take none.
+        seconds = max(0.01, spent[last - 1] - spent[first - 1])
+        return seconds / ((last - first) * self.order.look_every)
 
     @property
     def growth(self) -> float:

@@ -5,9 +5,11 @@ A trial saves no model: how long a storage takes to write one is not what is com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import psutil
 
 from benchmarks import upstream
 from benchmarks.order import EVOLUTION, Measured, Order
@@ -96,9 +98,11 @@ def searcher(order: Order) -> Any:
     return RandomSearcher(space, optimize_direction="max")
 
 
-def measured(order: Order, kind: Any = Model, **kwargs: Any) -> Measured:
+def measured(
+    order: Order, kind: Any = Model, workers: Sequence[psutil.Process] = (), **kwargs: Any
+) -> Measured:
     """Search as a script does, with a hyper model of that ``kind``, to the end of its trials."""
-    clock = Clock(order)
+    clock = Clock(order, workers)
     model = kind(searcher(order), order.seconds, callbacks=[Noting(clock)], **kwargs)
     data = table(order)
     answers = np.zeros(len(data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,16 @@ def table(order: Order) -> Any:
 
 
 class Clock:
-    """Notes when trials end, and how large the driver's process is then."""
+    """Notes when trials end, and at looks what the driver's process and ``workers`` have used."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, workers: Sequence[psutil.Process] = ()) -> None:
         self._look_every = order.look_every
         self._process = psutil.Process()
+        self._workers = workers
         self._ends: list[float] = []
         self._memory: list[int] = []
         self._busy: list[float] = []
+        self._workers_busy: list[float] = []
         self._begun = time.monotonic()
 
     def note(self) -> None:
@@ -49,8 +52,15 @@ class Clock:
         self._ends.append(time.monotonic())
         if len(self._ends) % self._look_every == 0:
             self._memory.append(int(self._process.memory_info().rss))
-            self._busy.append(time.process_time())
+            self._busy.append(_computed(self._process))
+            self._workers_busy.append(sum(map(_computed, self._workers)))
 
     def measured(self) -> Measured:
         """All of it."""
-        return Measured(self._begun, self._ends, self._memory, self._busy)
+        return Measured(self._begun, self._ends, self._memory, self._busy, self._workers_busy)
+
+
+def _computed(process: psutil.Process) -> float:
+    """Seconds that it has computed so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)

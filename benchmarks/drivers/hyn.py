@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from typing import Any
+
+import psutil
 
 from benchmarks.order import Measured, Order
 
@@ -15,4 +18,5 @@ def run(order: Order, client: Any, folder: pathlib.Path) -> Measured:
     hyn_k8s.enable(executors=order.in_flight)
     from benchmarks import search
 
-    return search.measured(order)
+    workers = [psutil.Process(pid) for pid in client.run(os.getpid).values()]
+    return search.measured(order, workers=workers)

@@ -18,7 +18,8 @@ def steady(order: Order, per_second: float) -> Run:
     looks = range(order.look_every, order.trials + 1, order.look_every)
     memory = [50_000_000 + 6000 * look for look in looks]
     busy = [0.002 * look for look in looks]
-    return Run(order, Measured(100.0, ends, memory, busy, sent=1000))
+    workers = [0.003 * look for look in looks]
+    return Run(order, Measured(100.0, ends, memory, busy, workers, sent=1000))
 
 
 def all_at(rates: dict[tuple[str, str], float], per_second: float) -> list[tuple[Block, Run]]:

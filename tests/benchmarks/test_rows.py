@@ -77,7 +77,30 @@ def test_a_rate_that_falls_with_the_history(factor: float, verdict: str) -> None
     found = row("rate at trial 10 000", runs)
     assert found.found == pytest.approx(1 / factor)
     assert found.verdict == verdict
-    assert "2.0 ms, then 2.0 ms a trial" in found.shown
+    assert "(100/s, 2.0 ms of the driver, 3.0 of a worker; then " in found.shown
+
+
+@pytest.mark.parametrize(("dearer", "verdict"), [(1.0, SHORT), (1.2, REACHED)])
+def test_a_machine_that_became_slower_is_not_a_rate_that_falls(dearer: float, verdict: str) -> None:
+    """Then the same trial costs its worker more, too."""
+    runs = list(GOOD)
+    for place, (block, run) in enumerate(runs):
+        if block.name == LONG:
+            busy = run.measured.workers_busy
+            late = [*busy[:11], *(busy[11] + dearer * (each - busy[11]) for each in busy[11:])]
+            measured = dataclasses.replace(run.measured, workers_busy=late)
+            on_it = dataclasses.replace(run, measured=measured)
+            runs = changed(runs, place, slower(on_it, 6000, 1.2))
+    assert row("rate at trial 10 000", runs).verdict == verdict
+
+
+def test_workers_that_seem_to_have_computed_nothing_change_nothing() -> None:
+    runs = list(GOOD)
+    for place, (block, run) in enumerate(runs):
+        if block.name == LONG:
+            idle = dataclasses.replace(run.measured, workers_busy=[0.0] * 20)
+            runs = changed(runs, place, dataclasses.replace(run, measured=idle))
+    assert row("rate at trial 10 000", runs).found == pytest.approx(1.0)
 
 
 def test_memory_is_what_comes_on_top_of_the_history() -> None:
