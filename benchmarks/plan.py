@@ -84,7 +84,7 @@ def _noop(in_flight: int) -> Block:
 
 def _long() -> list[Block]:
     order = Order(HYN, LONG_TRIALS, 8, WORKERS, 2)
-    return [Block(LONG, ((order, 3),)), Block(MEMORY, ((_by(HISTORY, order), 1),))]
+    return [Block(LONG, ((order, 1),)), Block(MEMORY, ((_by(HISTORY, order), 1),))]
 
 
 def _sleep() -> Block:
