@@ -140,16 +140,14 @@ def _upstream(runs: Runs, in_flight: int) -> Row:
 
 
 def _steady(runs: Runs) -> Row:
-    long = [(_part(run, EARLY), _part(run, LATE)) for run in of(runs, plan.LONG, HYN)]
-    ratio = statistics.median(
-        late.rate / early.rate * (late.worker / early.worker) for early, late in long
-    )
-    first, then = (_told(parts) for parts in zip(*long, strict=True))
+    (long,) = of(runs, plan.LONG, HYN)
+    early, late = _part(long, EARLY), _part(long, LATE)
+    ratio = late.rate / early.rate * (late.worker / early.worker)
     return Row(
         "rate at trial 10 000 beside that at trial 500, by the clock of its workers",
         ratio,
         0.9,
-        f"{ratio:.2f} ({first}; then {then})",
+        f"{ratio:.2f} ({early.shown}; then {late.shown})",
         "at least 0.9",
     )
 
@@ -165,23 +163,21 @@ class _Part:
     worker: float
     """Seconds that a worker has computed for each."""
 
+    @property
+    def shown(self) -> str:
+        """For people."""
+        driver, worker = 1000 * self.driver, 1000 * self.worker
+        return f"{self.rate:.0f}/s, {driver:.1f} ms of the driver, {worker:.1f} of a worker"
+
 
 def _part(run: Run, looks: tuple[int, int]) -> _Part:
     rate = run.measured.rate(*(look * run.order.look_every for look in looks))
     return _Part(rate, run.driver_computing(*looks), run.worker_computing(*looks))
 
 
-def _told(parts: Sequence[_Part]) -> str:
-    """The medians, for people."""
-    rate = statistics.median(part.rate for part in parts)
-    driver = 1000 * statistics.median(part.driver for part in parts)
-    worker = 1000 * statistics.median(part.worker for part in parts)
-    return f"{rate:.0f}/s, {driver:.1f} ms of the driver, {worker:.1f} of a worker"
-
-
 def _memory(runs: Runs) -> Row:
-    (alone,) = of(runs, plan.MEMORY, HISTORY)
-    ours, theirs = statistics.median(run.growth for run in of(runs, plan.LONG, HYN)), alone.growth
+    (long,), (alone,) = of(runs, plan.LONG, HYN), of(runs, plan.MEMORY, HISTORY)
+    ours, theirs = long.growth, alone.growth
     beyond = ours - theirs
     shown = f"{ours / 1000:.1f} kB; Hypernets' history alone {theirs / 1000:.1f} kB"
     must = "less than 5 kB beyond Hypernets' history"

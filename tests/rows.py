@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyn_k8s.search.rows import Row
+from hyn_k8s.search.rows import Row, TrialsCsv
 
 NEW_YEAR = 1767225600.0  # 2026-01-01T00:00:00Z
 
@@ -23,6 +23,14 @@ def row(trial: int, reward: float | None = None, **changes: Any) -> Row:
         "hyperparameters": {"Tree.depth": trial},
     }
     return Row(trial=trial, **{**values, **changes})
+
+
+def csv_bytes(rewards: list[str], rows: list[Row]) -> bytes:
+    """The file of ``rows``, in the order in which their trials have ended."""
+    made = TrialsCsv(rewards)
+    for each in rows:
+        made.add(each)
+    return made.encoded()
 
 
 def most_at_once(rows: list[dict[str, str]]) -> int:

