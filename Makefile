@@ -5,33 +5,51 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+RUNNABLE := $(VENV)/runnable
+
+# One process of tests for each core. Those that run out of tests take some of the others'.
+PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal
+
+# Shared by all checkouts: what mypy has found of a file that has not changed.
+export MYPY_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hyn-k8s/mypy
 
 # HyperGBM 0.3.2 needs older libraries than Hypernets does with our fixes.
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo test lint unit chart manifests test-faults test-soak bench images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo check test lint unit chart manifests test-docs test-benchmarks test-faults test-soak bench images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED) ## a parallel search on real data, on this machine
+demo: $(RUNNABLE) ## a parallel search on real data, on this machine
 	$(BIN)/hyn-k8s run --storage-root workdir examples/heart_disease.py
 
-test: lint unit chart ## lint, types, import rules, tests
+check: lint ## format, lint, types, import rules, every test that starts no process
+	$(PYTEST) -m "$(QUICK) and not processes" $(ARGS)
 
-lint: $(INSTALLED) ## format, lint, types, import rules
+test: lint unit chart ## all that check does, the tests that start processes, and the chart
+
+lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-unit: $(INSTALLED) ## the tests
-	$(BIN)/python -m pytest $(ARGS)
+QUICK := not (benchmarks or docs or e2e or faults or helm or soak or upstream)
+
+unit: $(INSTALLED) ## the tests of every folder
+	$(PYTEST) -m "$(QUICK)" $(ARGS)
 
 chart: $(INSTALLED) ## the chart and the manifests, by Helm and kubeconform (on the path, or built by Go)
 	$(BIN)/python -m tests.kind programs helm kubeconform
-	$(BIN)/python -m pytest -m helm tests/chart $(ARGS)
+	$(PYTEST) -m helm tests/chart $(ARGS)
+
+test-docs: $(INSTALLED) ## the commands of README and every example, typed as they stand there
+	$(PYTEST) -m docs $(ARGS)
+
+test-benchmarks: $(INSTALLED) ## whether the benchmarks run, each with few trials
+	$(BIN)/python -m pytest -m benchmarks tests/benchmarks $(ARGS)
 
 test-faults: $(INSTALLED) ## killed, stopped and failing drivers, workers, schedulers, storages (80 minutes)
 	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
@@ -82,7 +100,6 @@ format: $(INSTALLED) ## rewrite the code as the linter wants it
 	$(BIN)/ruff check --fix .
 
 constraints: $(INSTALLED) ## resolve constraints.txt anew, for every supported Python
-	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file constraints.txt
 
@@ -94,15 +111,27 @@ define CHECK_PYTHON
 	|| { echo "Python 3.11 to 3.13 is needed; found $$($(PYTHON) --version). Try: make PYTHON=python3.11" >&2; exit 1; }
 endef
 
-$(INSTALLED): pyproject.toml constraints.txt
+# uv installs in a tenth of pip's time. It does not read pip's configuration, so where an index
+# of one's own is only in that, pip does it.
+define INSTALL
+$(1)/bin/uv pip install --quiet --python $(1)/bin/python -c $(2) $(3) \
+	|| $(1)/bin/pip install --quiet --disable-pip-version-check -c $(2) $(3)
+endef
+
+$(RUNNABLE): pyproject.toml constraints.txt
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[search,operator,cli,test,bench,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(call INSTALL,$(VENV),constraints.txt,-e '.[search,cli]')
+	@touch $@
+
+$(INSTALLED): $(RUNNABLE)
+	$(call INSTALL,$(VENV),constraints.txt,-e '.[search,operator,cli,test,bench,dev]')
 	@touch $@
 
 $(HYPERGBM_INSTALLED): pyproject.toml constraints-hypergbm.txt
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(HYPERGBM)
-	$(HYPERGBM)/bin/pip install --quiet --disable-pip-version-check -c constraints-hypergbm.txt \
-		-e '.[search,cli,test]' hypergbm==0.3.2
+	$(HYPERGBM)/bin/pip install --quiet --disable-pip-version-check uv
+	$(call INSTALL,$(HYPERGBM),constraints-hypergbm.txt,-e '.[search,cli,test]' hypergbm==0.3.2)
 	@touch $@

@@ -14,12 +14,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from minio import Minio
 
+from tests.fork_server import Process, can_fork, fork
 from tests.waiting import until
 
 BIN = pathlib.Path(sys.executable).parent
@@ -35,8 +37,8 @@ class DaskCluster:
 
     folder: pathlib.Path
     address: str
-    scheduler: subprocess.Popen[bytes]
-    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    scheduler: Process
+    workers: dict[str, Process] = field(default_factory=dict)
 
     def add_worker(
         self,
@@ -44,7 +46,7 @@ class DaskCluster:
         prefix: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
         options: tuple[str, ...] = (),
-    ) -> subprocess.Popen[bytes]:
+    ) -> Process:
         """Start a one-thread worker with a nanny; ``prefix`` is a command to start it under."""
         home = self.folder / name
         home.mkdir()
@@ -66,13 +68,16 @@ class DaskCluster:
 
 def start(
     command: list[str], cwd: pathlib.Path, env: Mapping[str, str] | None, log: pathlib.Path
-) -> subprocess.Popen[bytes]:
+) -> Process:
     """Start ``command`` in a group of its own, its output going to ``log``."""
+    environ = {**BARE_ENVIRONMENT, **(env or {})}
     with log.open("wb") as file:
+        if can_fork(command, environ):
+            return fork(command, cwd, environ, file.fileno(), file.fileno())
         return subprocess.Popen(
             command,
             cwd=cwd,
-            env={**BARE_ENVIRONMENT, **(env or {})},
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -80,7 +85,7 @@ def start(
         )
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: Process) -> None:
     """End the whole group of ``process``."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -226,12 +231,39 @@ def run_cli(
     prefix: tuple[str, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run ``hyn-k8s`` with ``arguments`` as a user would, to its end."""
-    return subprocess.run(
-        [*prefix, str(BIN / "hyn-k8s"), *arguments],
-        cwd=cwd,
-        env={**BARE_ENVIRONMENT, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    command = [*prefix, str(BIN / "hyn-k8s"), *arguments]
+    return run(command, cwd, {**BARE_ENVIRONMENT, **(env or {})}, timeout)
+
+
+def run_python(
+    *arguments: str,
+    cwd: pathlib.Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 180.0,
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python`` with ``arguments`` to its end."""
+    return run([sys.executable, *arguments], cwd, {**BARE_ENVIRONMENT, **(env or {})}, timeout)
+
+
+def run(
+    command: Sequence[str], cwd: pathlib.Path, env: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run ``command``, with ``env`` as its whole environment, to its end.
+
+    Raises:
+        subprocess.TimeoutExpired: it has not ended within ``timeout`` seconds, and is killed.
+    """
+    if not can_fork(command, env):
+        return subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout
+        )
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = fork(command, cwd, env, out.fileno(), err.fileno())
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            stop(process)
+            raise
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, code, out.read(), err.read())

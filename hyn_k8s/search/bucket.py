@@ -64,13 +64,13 @@ def ensure_bucket(storage: S3Storage) -> None:
             return  # another process of this run was faster
         if error.code == "AccessDenied":
             return  # keys may be good for objects only; writing the first object will tell
-        raise s3_error(storage.url, error.code or "unknown") from None
+        raise s3_error(storage, error.code or "unknown") from None
     except ValueError as error:  # it has rules of its own for names of buckets and regions
         raise StorageError(storage.url, f"bucket {bucket}: {error}", lasting=True) from None
     except (urllib3.exceptions.HTTPError, MinioException) as error:
         reason = getattr(error, "reason", None)
         untrusted = isinstance(reason, urllib3.exceptions.SSLError)
-        raise s3_error(storage.url, type(reason if untrusted else error).__name__) from None
+        raise s3_error(storage, type(reason if untrusted else error).__name__) from None
 
 
 def _keys(settings: StorageSettings) -> Provider | None:

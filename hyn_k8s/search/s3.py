@@ -109,7 +109,7 @@ class S3Storage(Storage):
             code = s3_code(error)
             if code == "PreconditionFailed":
                 raise FileExistsError(code) from error
-            raise s3_error(self.url, code) from error
+            raise s3_error(self, code) from error
         except TypeError as error:
             # s3fs connects at the first request, and only then looks at its options; the
             # message has the option's name, which is all that may be told of them.
@@ -151,9 +151,10 @@ def is_s3_away(error: Exception) -> bool:
     return s3_code(error) in _AWAY
 
 
-def s3_error(url: str, code: str) -> StorageError:
+def s3_error(storage: Storage, code: str) -> StorageError:
     """The error that an S3 error code, or the name of a client's error, stands for."""
-    return StorageError(url, _problem(code), code in _LASTING_CODES)
+    is_lasting = code in _LASTING_CODES and not storage.is_proved
+    return StorageError(storage.url, _problem(code), is_lasting)
 
 
 def _problem(code: str) -> str:

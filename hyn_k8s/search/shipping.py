@@ -128,11 +128,12 @@ def script_name() -> str:
 
 
 def _lies_in(folder: str, file: str) -> bool:
-    path = os.path.abspath(file)
-    installed = any(f"{os.sep}{name}{os.sep}" in path for name in _INSTALLED)
-    ours = path.startswith(os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep)
-    library = path.startswith(os.path.dirname(os.__file__) + os.sep)
-    return path.startswith(folder.rstrip(os.sep) + os.sep) and not (installed or ours or library)
+    path = os.path.abspath(file)  # asked of thousands of modules; most do not lie there
+    return path.startswith(folder.rstrip(os.sep) + os.sep) and not (
+        any(f"{os.sep}{name}{os.sep}" in path for name in _INSTALLED)
+        or path.startswith(os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep)
+        or path.startswith(os.path.dirname(os.__file__) + os.sep)
+    )
 
 
 def _module(name: str) -> types.ModuleType:

@@ -7,7 +7,8 @@ which is how a run's name is claimed. Nothing is cached, because other processes
 would otherwise answer from a listing that is minutes old.
 
 ``FileNotFoundError`` and ``FileExistsError`` speak of a path; every other failure is a
-``StorageError`` that names the storage and says what to do.
+``StorageError`` that names the storage and says what to do. It is lasting only until the storage
+has been proved: what worked a moment ago and does not now is away, not wrong.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ REMEDIES = {
 
 
 _LASTING = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
-"""What nobody but the user mends; anything else may pass: space is freed, a mount comes back."""
+"""What nobody but the user mends, where it was so from the beginning."""
 
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 """How file systems without hard links (SMB shares are some) refuse to make one."""
@@ -50,6 +51,8 @@ class Storage(abc.ABC):
 
     def __init__(self, settings: StorageSettings) -> None:
         self.settings = settings
+        self.is_proved = False
+        """Whether it could be written and read once; from then on no error of it is lasting."""
 
     @property
     def url(self) -> str:
@@ -94,7 +97,11 @@ class Storage(abc.ABC):
         """Make ``path`` a directory, with its parents, so that others may write into it."""
 
     def prove(self, path: str) -> None:
-        """Write, read back and delete a small file at ``path``; StorageError when any fails."""
+        """Write, read back and delete a small file at ``path``, so that ``is_proved`` is true.
+
+        Raises:
+            StorageError: any of it failed.
+        """
         token = uuid.uuid4().hex.encode()
         self.write(path, token)
         try:
@@ -105,6 +112,7 @@ class Storage(abc.ABC):
             raise StorageError(self.url, problem) from None
         finally:
             self.delete(path)
+        self.is_proved = True
 
 
 class FileStorage(Storage):
@@ -168,7 +176,7 @@ class FileStorage(Storage):
             if os.path.isdir(self.settings.root):
                 raise  # somebody takes away what is made
             self._recognize()
-            raise file_error(self.url, error) from error
+            raise file_error(self, error) from error
 
     @contextlib.contextmanager
     def _written_aside(self, path: str, data: bytes) -> Iterator[str]:
@@ -199,7 +207,7 @@ class FileStorage(Storage):
             self._recognize()
             raise
         except OSError as error:
-            raise file_error(self.url, error) from error
+            raise file_error(self, error) from error
 
     def _recognize(self) -> None:
         known = self._inode  # first: another thread may make the directory meanwhile
@@ -214,12 +222,13 @@ class FileStorage(Storage):
             raise StorageError(self.url, f"{left} is there now; is it still mounted?")
 
 
-def file_error(url: str, error: OSError) -> StorageError:
-    """What an OSError of a file system means to a user of the storage at ``url``."""
+def file_error(storage: Storage, error: OSError) -> StorageError:
+    """What an OSError of a file system means to a user of ``storage``."""
     number = error.errno or 0
     remedy = REMEDIES.get(number, "")
     reason = error.strerror or type(error).__name__
     if number in errno.errorcode:
         reason += f" ({errno.errorcode[number]})"  # by which one finds it on the web
     problem = f"{reason}: {remedy}" if remedy else reason
-    return StorageError(url, problem, error.errno in _LASTING)
+    is_lasting = error.errno in _LASTING and not storage.is_proved
+    return StorageError(storage.url, problem, is_lasting)

@@ -144,9 +144,9 @@ def _blame_storage(error: BaseException, here: Site) -> None:
     if isinstance(error, HynError):
         raise error
     if isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS:
-        raise file_error(here.storage.url, error) from error
+        raise file_error(here.storage, error) from error
     if isinstance(error, Exception) and is_s3_away(error):
-        raise s3_error(here.storage.url, s3_code(error)) from error
+        raise s3_error(here.storage, s3_code(error)) from error
     if isinstance(error, OSError) or type(error).__module__.startswith("botocore"):
         here.storage.prove(f".storage-proof-{uuid.uuid4().hex}")
 

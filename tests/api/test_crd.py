@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from hyn_k8s.api.crd import definition
@@ -13,6 +14,7 @@ from hyn_k8s.api.crd import definition
 COPY = pathlib.Path(__file__).parents[2] / "manifests" / "crd.yaml"
 
 
+@pytest.mark.processes
 def test_the_copy_is_fresh() -> None:
     made = subprocess.run(
         [sys.executable, "-m", "hyn_k8s.api", "crd"], capture_output=True, text=True, check=True

@@ -13,6 +13,8 @@ from benchmarks import plan
 from benchmarks.order import ALONE, BARE, HISTORY, HYN, OPTUNA, UPSTREAM
 from tests.pages import ROOT
 
+pytestmark = pytest.mark.benchmarks
+
 
 def benchmarks(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -8,9 +8,13 @@ import sys
 import threading
 import time
 
+import pytest
+
 from tests.pages import ROOT
 from tests.processes import free_port, listens, start, stop
 from tests.waiting import until
+
+pytestmark = pytest.mark.processes
 
 
 def test_an_answer_comes_as_much_later_and_whole(tmp_path: pathlib.Path) -> None:

@@ -17,6 +17,8 @@ from tests.cli.scripts import write_script
 from tests.faults.scripts import SCRIPT
 from tests.processes import run_cli
 
+pytestmark = pytest.mark.processes
+
 JOB: dict[str, Any] = {
     "apiVersion": "hyn-k8s.dev/v1alpha1",
     "kind": "SearchJob",

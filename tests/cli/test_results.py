@@ -357,6 +357,7 @@ class TestCompletion:
         monkeypatch.setenv("HYN_STORAGE_ROOT", str(tmp_path / "empty"))
         assert self.complete("") == []
 
+    @pytest.mark.processes
     def test_as_bash_asks_for_it(self, tmp_path: pathlib.Path) -> None:
         words = {"COMP_WORDS": "hyn-k8s results h", "COMP_CWORD": "2"}
         env = {"_HYN_K8S_COMPLETE": "bash_complete", **words}

@@ -10,7 +10,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import uuid
 from dataclasses import dataclass
 
@@ -18,9 +17,19 @@ import pytest
 
 from tests.cli.scripts import SEARCH, write_script
 from tests.mounts import MOUNT_NAMESPACE
-from tests.processes import BARE_ENVIRONMENT, BIN, DaskCluster, S3Server, free_port, run_cli
+from tests.processes import (
+    BARE_ENVIRONMENT,
+    BIN,
+    DaskCluster,
+    S3Server,
+    free_port,
+    run_cli,
+    run_python,
+)
 from tests.rows import most_at_once
 from tests.waiting import until
+
+pytestmark = pytest.mark.processes
 
 
 def trials(run: pathlib.Path) -> list[dict[str, str]]:
@@ -97,14 +106,8 @@ class TestEmbedded:
         self, ended: Ended
     ) -> None:
         program = "import hyn_k8s; print(hyn_k8s.load_best('mine-1').shape.area())"
-        loaded = subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=ended.folder,
-            env=BARE_ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        loaded = run_python("-c", program, cwd=ended.folder)
+        assert loaded.returncode == 0, loaded.stderr
         assert loaded.stdout.split()[-1] == ended.out.split()[-1]
 
     def test_results_shows_the_run(self, ended: Ended) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 from hyn_k8s.documents import Outcome, Progress, RunConfig
 from tests.faults.drivers import MARK, Driver, Scene
 from tests.faults.evidence import Place
+from tests.fork_server import Process
 from tests.processes import free_port, start
 from tests.waiting import until
 
@@ -23,7 +23,7 @@ class Pod(Driver):
     """One driver, its port and its termination message."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], log: pathlib.Path, port: int, message: pathlib.Path
+        self, process: Process, log: pathlib.Path, port: int, message: pathlib.Path
     ) -> None:
         super().__init__(process, log)
         self.port = port

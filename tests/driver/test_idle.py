@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import time
 
+import pytest
 from distributed import Client
 
 from hyn_k8s.driver.idle import IdleWatch
@@ -14,6 +15,8 @@ from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.reporting import LineReporter
 from tests.processes import DaskCluster
 from tests.waiting import last_for, until
+
+pytestmark = pytest.mark.processes
 
 
 def search(total: int, ordinal: int) -> Progress:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from hyn_k8s.documents import Cause, Outcome, Standing, TrialCounts
 from tests.driver.pods import FAILED, Pods
+
+pytestmark = pytest.mark.processes
 
 LEFT = Outcome(65, Standing(trials=TrialCounts(7, succeeded=7)))
 

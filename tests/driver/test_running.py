@@ -16,6 +16,8 @@ from tests.mounts import elsewhere
 from tests.processes import DaskCluster, S3Server, dask_cluster, free_port
 from tests.waiting import last_for, until
 
+pytestmark = pytest.mark.processes
+
 
 def test_a_run_is_served_while_it_goes_on_and_left_when_it_is_over(
     pods: Pods, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch

@@ -7,11 +7,11 @@ import os
 import pathlib
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tests.fork_server import Process
 from tests.processes import free_port, start, stop
 from tests.waiting import until
 
@@ -24,8 +24,8 @@ class FragileCluster:
     env: Mapping[str, str] = field(default_factory=dict)
     """What steers Dask, in all of its processes."""
     port: int = field(default_factory=free_port)
-    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    scheduler: subprocess.Popen[bytes] | None = None
+    workers: dict[str, Process] = field(default_factory=dict)
+    scheduler: Process | None = None
     _started: int = 0
 
     @property
@@ -61,7 +61,7 @@ class FragileCluster:
         self.lose_workers()
         self.lose_scheduler()
 
-    def _start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, command: list[str]) -> Process:
         self._started += 1
         home = self.folder / f"{name}-{self._started}"
         home.mkdir(parents=True)

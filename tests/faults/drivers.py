@@ -15,6 +15,7 @@ import pytest
 import hyn_k8s
 from tests.faults.evidence import Note, Place, Run, notes
 from tests.faults.scripts import NAME, write_script
+from tests.fork_server import Process
 from tests.processes import BIN, start, stop
 from tests.waiting import until
 
@@ -28,7 +29,7 @@ MARK = "FAULTS_FOLDER"
 class Driver:
     """``hyn-k8s run`` of the script, as a process."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: pathlib.Path) -> None:
+    def __init__(self, process: Process, log: pathlib.Path) -> None:
         self.process = process
         self._log = log
 

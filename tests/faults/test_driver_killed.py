@@ -19,6 +19,8 @@ from tests.faults.evidence import Directory
 from tests.processes import DaskCluster
 from tests.waiting import until
 
+pytestmark = pytest.mark.processes
+
 
 def test_the_next_driver_goes_on_after_the_reported_trials(
     scene: Scene, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch

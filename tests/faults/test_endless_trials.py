@@ -8,6 +8,8 @@ from tests.faults.clusters import FragileCluster, lives
 from tests.faults.drivers import Scene
 from tests.waiting import until
 
+pytestmark = pytest.mark.processes
+
 TIMED_OUT = "timed out"
 
 

@@ -17,6 +17,8 @@ from tests.mounts import MOUNT_NAMESPACE
 from tests.processes import DaskCluster, dask_cluster
 from tests.waiting import until
 
+pytestmark = pytest.mark.processes
+
 LATE_SECONDS = 3.0
 LOOK_SECONDS = 0.2
 

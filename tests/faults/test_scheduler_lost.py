@@ -11,6 +11,8 @@ import pytest
 from tests.faults.clusters import fragile_cluster
 from tests.faults.drivers import CONTINUE_LATER, Scene
 
+pytestmark = pytest.mark.processes
+
 
 def test_one_that_comes_back_empty_at_its_address_is_given_the_rest(
     scene: Scene, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch

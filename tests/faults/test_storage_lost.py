@@ -17,6 +17,8 @@ from tests.faulty_s3 import FaultyS3
 from tests.processes import DaskCluster
 from tests.waiting import last_for, until
 
+pytestmark = pytest.mark.processes
+
 SCRIPT = "--trials 12 --seconds 0.3"
 
 PATIENCE = {"HYN_STORAGE_PATIENCE": "10"}
@@ -152,6 +154,7 @@ class TestS3:
 
 FAILING: dict[str, tuple[Callable[[Mount], None], Callable[[Mount], None]]] = {
     "full": (Mount.fill, Mount.free),
+    "read-only": (Mount.make_read_only, Mount.make_writable),
     "unmounted": (Mount.unmount, Mount.mount),
 }
 """Ways in which a mounted directory fails, each with the way back."""
@@ -208,19 +211,6 @@ class TestMount:
         assert "Traceback" not in driver.said
         heal(mount)
         assert mount.beneath() == []
-        following = mounted.drive(SCRIPT)
-        assert following.ended() == 0, following.said
-        mounted.check(monkeypatch, trials=12)
-
-    def test_what_only_a_user_mends_is_not_waited_for(
-        self, mounted: Scene, mount: Mount, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        driver = mounted.drive(SCRIPT)
-        mounted.await_told(4)
-        mount.make_read_only()
-        assert driver.ended(60) == 1, driver.said
-        assert f"Error: storage {mount.place.root}: Read-only file system" in driver.said
-        mount.make_writable()
         following = mounted.drive(SCRIPT)
         assert following.ended() == 0, following.said
         mounted.check(monkeypatch, trials=12)

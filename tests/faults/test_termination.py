@@ -13,6 +13,8 @@ import pytest
 from tests.faults.drivers import CONTINUE_LATER, Scene
 from tests.processes import DaskCluster
 
+pytestmark = pytest.mark.processes
+
 
 def test_what_runs_is_reported_and_the_next_driver_goes_on(
     scene: Scene, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,8 @@ from tests.faults.drivers import CONTINUE_LATER, Driver, Scene
 from tests.processes import DaskCluster
 from tests.waiting import until
 
+pytestmark = pytest.mark.processes
+
 LEASE_SECONDS = 30.0
 SCRIPT = "--trials 12 --seconds 0.5"
 

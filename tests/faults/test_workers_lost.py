@@ -17,6 +17,8 @@ from tests.faults.clusters import FragileCluster, fragile_cluster, frozen, lives
 from tests.faults.drivers import Scene
 from tests.waiting import until
 
+pytestmark = pytest.mark.processes
+
 
 def begun(scene: Scene, trial: int) -> int:
     """How many times ``trial`` began to train."""

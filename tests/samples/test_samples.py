@@ -213,6 +213,7 @@ class TestMinio:
         assert "-f manifests/samples/s3-minio.yaml" in "\n".join(head(MINIO))
 
 
+@pytest.mark.processes
 class TestOnALaptop:
     def test_the_minimal_search(self, tmp_path: pathlib.Path) -> None:
         done = run_cli("run", "-f", str(SAMPLES / "minimal.yaml"), cwd=tmp_path)

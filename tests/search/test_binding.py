@@ -211,6 +211,7 @@ class TestPickle:
         assert pickle.loads(pickled)["fs"] is fs
         assert copy.deepcopy(fs) is fs
 
+    @pytest.mark.processes
     def test_in_another_process_it_is_what_is_bound_there(self, bind: Bind) -> None:
         root = bind("here")
         there = root.parent / "there"
@@ -319,6 +320,7 @@ def run(program: str, temporary: pathlib.Path) -> str:
     return ended.stdout
 
 
+@pytest.mark.processes
 class TestImport:
     def test_it_leaves_nothing_behind(self, tmp_path: pathlib.Path) -> None:
         program = """if True:

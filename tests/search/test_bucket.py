@@ -17,6 +17,8 @@ from tests import processes
 from tests.certificates import self_signed
 from tests.waiting import until
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:

@@ -186,6 +186,7 @@ def sites_here() -> list[str]:
 cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["_"]))
 
 
+@pytest.mark.processes
 class TestLostWorkers:
     @pytest.fixture
     def own_cluster(self, tmp_path: pathlib.Path) -> Iterator[DaskCluster]:

@@ -240,6 +240,7 @@ sys.stdout.buffer.write(b"<<" + identity.encode(found) + b">>")
 """
 
 
+@pytest.mark.processes
 def test_another_process_finds_the_same_identity() -> None:
     """Sets and addresses differ from process to process; a search does not."""
     root = pathlib.Path(__file__).parents[2]

@@ -12,7 +12,6 @@ import os
 import pathlib
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import FileStorage, Storage
 from tests.clocks import Clock
+from tests.fork_server import Process
 from tests.processes import start, stop
 from tests.storages import Opener
 from tests.waiting import until
@@ -299,9 +299,10 @@ threading.Event().wait()
 """
 
 
+@pytest.mark.processes
 class TestDeadDrivers:
     @pytest.fixture
-    def other(self, storage: Storage, tmp_path: pathlib.Path) -> Iterator[subprocess.Popen[bytes]]:
+    def other(self, storage: Storage, tmp_path: pathlib.Path) -> Iterator[Process]:
         """Another process on this host that drives the run."""
         log = tmp_path / "other.log"
         command = [sys.executable, "-c", PROGRAM, storage.settings.root]
@@ -313,7 +314,7 @@ class TestDeadDrivers:
             stop(process)
 
     def test_one_that_was_killed_is_overtaken_at_once(
-        self, storage: Storage, other: subprocess.Popen[bytes]
+        self, storage: Storage, other: Process
     ) -> None:
         stop(other)
         lease = take(storage, seconds=10_000, wait=0.0)
@@ -321,7 +322,7 @@ class TestDeadDrivers:
         lease.abandon()
 
     def test_one_that_nobody_has_buried_yet_is_dead_too(
-        self, storage: Storage, other: subprocess.Popen[bytes]
+        self, storage: Storage, other: Process
     ) -> None:
         os.kill(other.pid, signal.SIGKILL)
         zombie = psutil.STATUS_ZOMBIE
@@ -330,14 +331,12 @@ class TestDeadDrivers:
         assert lease.epoch == 2
         lease.abandon()
 
-    def test_one_that_is_alive_is_not(
-        self, storage: Storage, other: subprocess.Popen[bytes]
-    ) -> None:
+    def test_one_that_is_alive_is_not(self, storage: Storage, other: Process) -> None:
         with pytest.raises(RunTakenError, match=f"the process {other.pid} on .*, which is alive"):
             claim(storage, RUN, lambda sentence: None, never, wait=0.0)
 
     def test_one_that_is_stopped_is_overtaken_in_time(
-        self, storage: Storage, other: subprocess.Popen[bytes], machine: Clock
+        self, storage: Storage, other: Process, machine: Clock
     ) -> None:
         os.kill(other.pid, signal.SIGSTOP)
         waiting = Waiting(storage, seconds=100)
@@ -358,7 +357,7 @@ class TestDeadDrivers:
         assert this_process() == here
         assert not is_dead(here)
 
-    def test_of_a_process_elsewhere_nobody_knows(self, other: subprocess.Popen[bytes]) -> None:
+    def test_of_a_process_elsewhere_nobody_knows(self, other: Process) -> None:
         gone = dataclasses.replace(this_process(), pid=other.pid)
         stop(other)
         assert is_dead(gone)

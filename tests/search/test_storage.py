@@ -119,6 +119,35 @@ class TestFileStorage(StorageContract):
     def test_rooted_is_the_absolute_path(self, open: Opener, tmp_path: pathlib.Path) -> None:
         assert open().rooted("run/a") == str(tmp_path / "root/run/a")
 
+    @pytest.mark.parametrize("left", ["file", "file-above", "unreadable"])
+    def test_what_worked_a_moment_ago_is_away_and_not_wrong(
+        self, tmp_path: pathlib.Path, left: str
+    ) -> None:
+        root = tmp_path / "above/root"
+        storage = open_storage(Settings.from_env({"HYN_STORAGE_ROOT": str(root)}, "/").storage)
+        storage.prove("token")
+        away = root if left == "file" else root.parent
+        away.rename(tmp_path / "away")
+        if left == "unreadable":
+            away.symlink_to("above")  # a loop, which even root cannot follow
+        else:
+            away.write_text("no directory any more")
+        operations: list[Callable[[], object]] = [
+            lambda: storage.read("run/a"),
+            lambda: storage.write("run/a", b""),
+            lambda: storage.create("run/a", b""),
+            lambda: storage.list("run"),
+            lambda: storage.delete("run/a"),
+            lambda: storage.make_directory("run"),
+        ]
+        for operation in operations:
+            with pytest.raises(StorageError) as caught:
+                operation()
+            assert caught.value.retry
+        away.unlink()
+        (tmp_path / "away").rename(away)
+        storage.write("run/a", b"")
+
     def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         self, open: Opener, tmp_path: pathlib.Path
     ) -> None:
@@ -193,11 +222,13 @@ class TestUnusableFileStorage:
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
+    @pytest.mark.processes
     def test_full(self, tmp_path: pathlib.Path) -> None:
         said = self.said("size=64k", tmp_path, size=1_000_000)
         assert said.startswith(f"StorageError storage {tmp_path}/mount: No space left on device")
         assert "free some" in said
 
+    @pytest.mark.processes
     def test_read_only(self, tmp_path: pathlib.Path) -> None:
         said = self.said("ro", tmp_path)
         assert said.startswith(f"StorageError storage {tmp_path}/mount: Read-only file system")
@@ -244,6 +275,13 @@ class TestUnusableS3:
             ensure_bucket(storage)
         with pytest.raises(StorageError, match="HYN_STORAGE_ACCESS_KEY"):
             storage.write("a", b"1")
+
+    def test_keys_that_were_taken_a_moment_ago_are_no_lasting_error(self, s3: S3Server) -> None:
+        storage = s3_storage(s3, "/bucket", HYN_STORAGE_SECRET_KEY="withdrawn")
+        storage.is_proved = True
+        with pytest.raises(StorageError, match="credentials were rejected") as caught:
+            storage.write("run/a", b"")
+        assert caught.value.retry
 
     def test_nobody_at_the_endpoint(self, s3: S3Server) -> None:
         options = f'{{"endpoint_url": "http://127.0.0.1:{free_port()}"}}'

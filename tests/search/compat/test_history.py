@@ -6,8 +6,6 @@ import json
 import pathlib
 import pickle
 import random
-import subprocess
-import sys
 import textwrap
 from typing import Any
 
@@ -17,7 +15,7 @@ from hypernets.core import pareto
 from hypernets.core.searcher import OptimizeDirection
 from hypernets.core.trial import DominateBasedTrialHistory, Trial, TrialHistory
 
-from tests.processes import BARE_ENVIRONMENT
+from tests.processes import run_python
 from tests.searches import sample
 
 NAN = float("nan")
@@ -336,18 +334,13 @@ class TestPickled:
             history.append(Trial(sample(number / 10), number, [reward], 1.0))
         return history
 
+    @pytest.mark.processes
     def test_it_loads_where_only_hypernets_is_and_comes_back(
         self, history: TrialHistory, tmp_path: pathlib.Path
     ) -> None:
         history.save(str(tmp_path / "history.pkl"))
-        ended = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(ELSEWHERE)],
-            cwd=tmp_path,
-            env={**BARE_ENVIRONMENT, "TMPDIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        env = {"TMPDIR": str(tmp_path)}
+        ended = run_python("-c", textwrap.dedent(ELSEWHERE), cwd=tmp_path, env=env)
         assert ended.returncode == 0, ended.stderr
         assert json.loads(ended.stdout) == {
             "indexed": False,

@@ -66,6 +66,7 @@ class TestRandomNumbers:
         assert drawn == random.random()
 
 
+@pytest.mark.processes  # LightGBM asks lscpu for the number of cores
 class TestThreads:
     @pytest.mark.parametrize(("told", "threads"), [("3", 3), ("", None), ("all", None)])
     def test_lightgbm_heeds_what_openmp_is_told(
