@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+MUTANTS_INSTALLED := $(VENV)/installed-mutants
 RUNNABLE := $(VENV)/runnable
 
 # One process of tests for each core. Those that run out of tests take some of the others'.
@@ -17,7 +18,7 @@ export MYPY_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hyn-k8s/mypy
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo check test lint unit chart manifests test-docs test-benchmarks test-faults test-soak bench images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo check test lint unit chart manifests test-docs test-benchmarks test-faults test-soak test-mutants bench images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +57,9 @@ test-faults: $(INSTALLED) ## killed, stopped and failing drivers, workers, sched
 
 test-soak: $(INSTALLED) ## three hundred searches in one process (a minute)
 	$(BIN)/python -m pytest -m soak tests/soak $(ARGS)
+
+test-mutants: $(MUTANTS_INSTALLED) ## faults planted in four modules, which the tests must catch (ten minutes)
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: $(INSTALLED) ## what a trial costs, beside bare Dask, Hypernets and Optuna (a quarter of an hour)
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -104,7 +108,7 @@ constraints: $(INSTALLED) ## resolve constraints.txt anew, for every supported P
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file constraints.txt
 
 clean: ## remove the virtual environment and what tests and demos leave
-	rm -rf $(VENV) $(HYPERGBM) workdir
+	rm -rf $(VENV) $(HYPERGBM) workdir mutants
 
 define CHECK_PYTHON
 @$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -127,6 +131,10 @@ $(RUNNABLE): pyproject.toml constraints.txt
 
 $(INSTALLED): $(RUNNABLE)
 	$(call INSTALL,$(VENV),constraints.txt,-e '.[search,operator,cli,test,bench,dev]')
+	@touch $@
+
+$(MUTANTS_INSTALLED): $(INSTALLED)
+	$(call INSTALL,$(VENV),constraints.txt,-e '.[mutants]')
 	@touch $@
 
 $(HYPERGBM_INSTALLED): pyproject.toml constraints-hypergbm.txt

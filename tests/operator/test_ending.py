@@ -56,6 +56,7 @@ def test_it_is_complete_with_what_the_driver_left() -> None:
     found = ending(ended_pod(outcome(0)), driver=COMPLETE)
     assert found is not None
     assert (found.type, found.reason) == (ConditionType.COMPLETE, Reason.SUCCEEDED)
+    assert found.message == "the script has ended well"
     assert found.outcome == outcome(0)
 
 
@@ -75,6 +76,13 @@ def test_a_cause_becomes_a_reason(cause: Cause, reason: Reason) -> None:
     assert found.reason is reason
     where = "pod s-driver-x: " if cause is Cause.STORAGE else ""
     assert found.message == where + "it broke"
+    assert found.outcome == outcome(65, cause)
+
+
+def test_a_driver_that_fails_without_a_reason_leaves_its_counts() -> None:
+    found = failed(ended_pod(outcome(65)), driver=REFUSED)
+    assert found.reason is Reason.SCRIPT_FAILED
+    assert found.outcome == outcome(65)
 
 
 class TestRetriesAreUsedUp:
@@ -82,7 +90,8 @@ class TestRetriesAreUsedUp:
         left = outcome(75, Cause.SCHEDULER, "the scheduler is away")
         found = failed(ended_pod(left), driver=USED_UP)
         assert found.reason is Reason.RETRIES_EXHAUSTED
-        assert found.message.endswith("the scheduler is away")
+        used_up = "driverRetries, 6, are used up; the last driver: "
+        assert found.message == used_up + "the scheduler is away"
         assert found.outcome == left
 
     def test_with_how_it_was_killed_where_only_an_earlier_one_spoke(self) -> None:
@@ -91,6 +100,11 @@ class TestRetriesAreUsedUp:
         found = failed(earlier, last, driver=USED_UP)
         assert "container driver took more memory than its limit" in found.message
         assert found.outcome is not None  # its counts are the latest there are
+
+    def test_with_what_the_report_has_read(self) -> None:
+        left = ended_pod(outcome(75, Cause.STORAGE, "the bucket is away"), role="report")
+        found = failed(left, driver=USED_UP, report=job("report", ended="Complete"))
+        assert found.message.endswith("the last driver: the bucket is away")
 
     def test_without_any_word(self) -> None:
         pods = (pod("report", phase="Failed"),)
@@ -106,6 +120,12 @@ def test_a_driver_that_dies_of_itself_is_told_by_its_exit_code() -> None:
 
 
 class TestWithoutTheDriversPod:
+    def test_its_job_says_how_it_failed(self) -> None:
+        driver = job(ended="Failed", reason="PodFailurePolicy")
+        driver["status"]["conditions"][0]["message"] = "Container driver failed with exit code 139"
+        found = failed(driver=driver, report=job("report", ended="Failed"))
+        assert found.message == "the driver failed: Container driver failed with exit code 139"
+
     def test_it_waits_for_the_report(self) -> None:
         assert ending(driver=COMPLETE) is None
         assert ending(driver=COMPLETE, report=job("report")) is None
@@ -126,7 +146,9 @@ class TestWithoutTheDriversPod:
         found = ending(driver=COMPLETE, report=report)
         assert found is not None
         assert found.type is ConditionType.COMPLETE
-        assert "could not be read" in found.message
+        assert found.message == (
+            "the script has ended well; what it came to could not be read, look into the results"
+        )
         assert found.outcome is None
 
 
@@ -165,6 +187,15 @@ class TestStartup:
         mount = condition("StorageReady", "False", "Mount", 600, "access denied")
         assert self.late(quota, mount).message.endswith("access denied")
 
+    def test_what_is_there_is_not_blamed(self) -> None:
+        proof = condition("StorageReady", "True", "Proved", 600, "it was written and read")
+        quota = condition("ClusterReady", "False", "Quota", 600, "exceeded quota: small")
+        assert self.late(proof, quota).message.endswith("600 s: exceeded quota: small")
+
+    def test_where_nothing_is_amiss_it_is_told_what_starts(self) -> None:
+        starts = condition("ClusterReady", "False", "Starting", 600, "no scheduler so far")
+        assert self.late(starts).message.endswith("600 s: no scheduler so far; its pod starts")
+
     def test_a_driver_that_runs_by_now_is_not_late(self) -> None:
         assert ending(status=waits(5000), progress=progress(Stage.SEARCH)) is None
         assert ending(status=waits(5000), progress=progress(Stage.WORKER)) is not None
@@ -179,12 +210,21 @@ class TestStartup:
         status = waits(5000, start=6000)
         assert failed(left, driver=driver, status=status, events=refused) is not None
 
+    def test_what_kept_it_from_starting_the_one_before_does_not(self) -> None:
+        left, driver = ended_pod(outcome(75, Cause.SCHEDULER), age=5000), job()
+        past = (event(driver, "FailedCreate", "exceeded quota: small", since=5500),)
+        status = waits(5000, start=6000)
+        assert ending(left, driver=driver, status=status, events=past) is None
+
     def test_each_driver_has_the_whole_time(self) -> None:
         late = pod("driver", "d-2", age=599)
         assert ending(late, driver=job(), status=waits(5000, start=6000)) is None
 
     def test_one_that_is_resumed_starts_only_now(self) -> None:
         assert ending(status=waits(5000, condition("Suspended", "True", "Suspended"))) is None
+
+    def test_it_has_the_whole_time_then_even_while_its_last_pod_is_there(self) -> None:
+        assert ending(pod("driver", age=5000), status=waits(5000, start=10)) is None
 
     def test_a_retry_has_the_whole_time_again(self) -> None:
         assert ending(status=waits(10, start=90_000)) is None

@@ -20,7 +20,7 @@ from hyn_k8s.kube import (
     SERVICE,
     Ref,
 )
-from hyn_k8s.operator.plan import STUCK_SECONDS
+from hyn_k8s.operator.plan import PROGRESS_SECONDS, STUCK_SECONDS, WAITING_SECONDS
 from tests.operator.life import Life
 from tests.operator.objects import (
     NAME,
@@ -103,9 +103,33 @@ class TestFromApplyToComplete:
 
     def test_what_came_of_it_is_written_before_anything_is_taken_away(self, running: Life) -> None:
         running.driver_ends(outcome(0), job="Complete")
-        running.look()
+        assert running.look().again_in == 0
         assert running.status()["phase"] == "Complete"
         assert "DaskCluster s" in running.there()
+
+    def test_it_is_looked_at_for_as_long_as_there_is_something_to_do(self, life: Life) -> None:
+        life.apply()
+        life.go_on()
+        assert life.look().again_in == WAITING_SECONDS
+        run(life)
+        assert life.look().again_in == PROGRESS_SECONDS
+        life.driver_ends(outcome(0), job="Complete")
+        life.look()
+        assert life.look().again_in == WAITING_SECONDS
+        life.go_on()
+        assert life.look().again_in is None
+
+    def test_one_that_ends_before_it_was_asked_how_far_it_is_has_its_counts(
+        self, life: Life
+    ) -> None:
+        life.apply()
+        life.go_on()
+        life.start_pods()
+        life.driver_ends(outcome(0), job="Complete")
+        life.go_on()
+        assert life.status()["trials"]["done"] == 20
+        assert life.conditions()["StorageReady"] == "True Proved"
+        assert life.message("StorageReady") == "driver and workers have written and read it"
 
     def test_between_the_end_of_the_pod_and_of_the_job_no_start_is_told(
         self, running: Life
@@ -201,14 +225,36 @@ class TestSuspend:
         self.suspended(running)
         assert running.there() == {"ConfigMap s-run"}
         assert running.conditions()["Suspended"] == "True Suspended"
+        what = "it has no pods, and goes on when spec.suspend is false"
+        assert running.message("Suspended") == what
         assert running.status()["phase"] == "Suspended"
         assert (running.status()["trials"]["done"], running.status()["trials"]["running"]) == (5, 0)
+
+    def test_it_keeps_what_the_driver_has_said_since_the_last_look(self, running: Life) -> None:
+        running.driver_says(progress(standing=standing(done=8)))
+        self.suspended(running)
+        assert running.status()["trials"]["done"] == 8
+
+    def test_it_keeps_what_a_driver_has_left_that_has_ended(self, running: Life) -> None:
+        running.driver_ends(Outcome(75, standing(done=9, running=0)))
+        self.suspended(running)
+        assert running.status()["trials"]["done"] == 9
+
+    def test_it_frees_the_pod_that_reads_the_results(self, running: Life) -> None:
+        running.driver_ends(outcome(0), job="Complete")
+        running.kube.let_go(Ref.to(running.driver_pod()))
+        running.go_on()
+        assert "Job s-report" in running.there()
+        self.suspended(running)
+        assert running.there() == {"ConfigMap s-run"}
 
     def test_workers_stay_until_the_driver_has_gone(self, running: Life) -> None:
         running.pods_may_go = False
         self.suspended(running)
         assert "DaskCluster s" in running.there()
         assert "Suspended" not in running.conditions()
+        assert running.conditions()["DriverRunning"] == "False Suspended"
+        assert running.look().again_in == WAITING_SECONDS
         running.pods_may_go = True
         running.go_on()
         assert running.there() == {"ConfigMap s-run"}
@@ -220,6 +266,7 @@ class TestSuspend:
         life.apply(activeDeadlineSeconds=1000)
         life.go_on()
         assert life.conditions()["Suspended"] == "False Resumed"
+        assert life.message("Suspended") == "it goes on where it was"
         assert "Failed" not in life.conditions()
         run(life)
         assert life.status()["phase"] == "Running"
@@ -289,6 +336,14 @@ class TestNames:
         assert "DaskCluster s is there" in life.message("ClusterReady")
         assert life.there() == {"DaskCluster s"}
 
+    def test_so_is_a_job_of_the_name_though_the_cluster_is_ready(self, running: Life) -> None:
+        running.kube.let_go(JOB.ref(NAMESPACE, "s-driver"))
+        metadata = {"name": "s-driver", "namespace": NAMESPACE, "labels": {}, "uid": "x"}
+        running.kube.put({"apiVersion": JOB.api_version, "kind": "Job", "metadata": metadata})
+        running.look()
+        assert running.conditions()["ClusterReady"] == "False NameTaken"
+        assert "Job s-driver is there" in running.message("ClusterReady")
+
     def test_objects_of_an_earlier_search_of_the_name_are_waited_for(self, running: Life) -> None:
         running.dask_is_up = False
         running.delete()
@@ -331,6 +386,9 @@ class TestStorage:
         life.go_on()
         assert life.conditions()["Failed"] == "True NoStorage"
         assert life.conditions()["StorageReady"] == "False NoStorage"
+        assert life.message("Failed") == (
+            "spec.storage is missing, and the operator has no default; name a claim or a bucket"
+        )
         assert life.there() == set()
 
     def test_a_claim_that_is_missing_is_waited_for(self, life: Life) -> None:
@@ -362,6 +420,7 @@ class TestStorage:
         life.go_on()
         made = life.kube.objects[CLAIM.ref(NAMESPACE, NAME)]
         assert made["spec"]["accessModes"] == ["ReadWriteMany"]
+        assert "Job s-driver" in life.there()
         assert life.conditions()["StorageReady"] == "Unknown NotProved"
         assert ("Warning", "ClaimPending") not in life.kube.events
         assert ("Warning", "ClaimMissing") not in life.kube.events
@@ -391,8 +450,12 @@ class TestDeadlines:
         begin(life, ttlSecondsAfterFinished=100)
         life.driver_ends(outcome(0), job="Complete")
         life.go_on()
-        assert 90 < (life.look().again_in or 0) < 100
-        life.clock.pass_by(101)
+        left = life.look().again_in or 0
+        assert 90 < left < 100
+        life.clock.pass_by(left - 0.5)
+        life.look()
+        assert SEARCH_JOB.ref(NAMESPACE, NAME) in life.kube.objects
+        life.clock.pass_by(1)
         life.look()
         assert SEARCH_JOB.ref(NAMESPACE, NAME) not in life.kube.objects
 
@@ -494,6 +557,14 @@ def test_the_script_runs_before_its_first_search_has_begun(life: Life) -> None:
     life.driver_says(progress(Stage.SCRIPT, standing=standing(0, 0)))
     life.go_on()
     assert life.conditions()["DriverRunning"] == "True Running"
+
+
+def test_the_image_is_the_searchs_own_or_that_of_the_installation(life: Life) -> None:
+    for name, spec, image in (("s", {}, SETTINGS.image), ("t", {"image": "mine:1"}, "mine:1")):
+        life.apply(name, **spec)
+        life.go_on(name=name)
+        job = life.kube.objects[JOB.ref(NAMESPACE, f"{name}-driver")]["spec"]["template"]
+        assert job["spec"]["containers"][0]["image"] == image
 
 
 def test_images_are_pulled_as_the_installation_says() -> None:

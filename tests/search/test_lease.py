@@ -366,11 +366,17 @@ class TestDeadDrivers:
 
 
 class TestHoldingOn:
-    def test_a_lease_renews_itself(self, storage: Storage) -> None:
-        lease = take(storage, seconds=0.15)
+    def test_a_lease_renews_itself(self, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(leases, "MARGIN", 0.005)  # after this part of the 30 s
+        lease = take(storage)
         first = document(storage, 1)
         renewed = until(lambda: [d for d in [document(storage, 1)] if d != first], "a renewal")
         assert {**renewed[0], "renewed": None} == {**first, "renewed": None}
+        lease.abandon()
+
+    def test_it_keeps_no_process_from_ending(self, storage: Storage) -> None:
+        lease = take(storage)
+        assert [thread.daemon for thread in renewing()] == [True]
         lease.abandon()
 
     def test_a_fresh_one_need_not_be_looked_at(self, storage: Storage, machine: Clock) -> None:
@@ -383,6 +389,19 @@ class TestHoldingOn:
         machine.sleep(10)
         lease.require()
         assert document(storage, 1) != first
+        lease.abandon()
+
+    def test_one_that_was_renewed_is_fresh_again(self, storage: Storage, machine: Clock) -> None:
+        lease = take(storage)
+        machine.sleep(25)
+        lease.renew()
+        renewed = document(storage, 1)
+        machine.sleep(15)
+        lease.require()
+        assert document(storage, 1) == renewed
+        machine.sleep(10)
+        lease.require()
+        assert document(storage, 1) != renewed
         lease.abandon()
 
     def test_one_that_slept_and_was_not_overtaken_goes_on(
