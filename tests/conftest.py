@@ -52,8 +52,11 @@ _only_this_process: str | None = None
 """The running test, if it is not marked as one that starts processes."""
 
 
+_STARTS = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn"})
+
+
 def _refuse_to_start(event: str, _: object) -> None:
-    if _only_this_process is not None and event in ("subprocess.Popen", "os.posix_spawn"):
+    if _only_this_process is not None and event in _STARTS:
         pytest.fail(f"{_only_this_process} starts a process: mark it with pytest.mark.processes")
 
 

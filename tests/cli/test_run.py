@@ -61,7 +61,9 @@ class TestEmbedded:
         script = write_script(folder / "scripts")
         options = ["--trials", "12", "--seconds", "0.4", "--exit", "3"]
         options += ["--kill-once", str(folder / "killed")]
-        done = run_cli("run", "--executors", "2", "scripts/mine.py", *options, cwd=folder)
+        (folder / "temporary").mkdir()
+        env = {"TMPDIR": str(folder / "temporary")}
+        done = run_cli("run", "--executors", "2", "scripts/mine.py", *options, cwd=folder, env=env)
         assert script.exists()
         return Ended(folder, done.returncode, done.stdout, done.stderr)
 
@@ -116,8 +118,9 @@ class TestEmbedded:
         assert "mine-1/search-1: finished, 12 of 12 trials done" in shown.stdout
         assert shown.stdout.count("succeeded") == 3
 
-    def test_no_process_of_the_cluster_is_left(self, ended: Ended) -> None:
-        assert "hyn-k8s-dask-" not in command_lines()
+    def test_no_process_or_file_of_the_cluster_is_left(self, ended: Ended) -> None:
+        assert str(ended.folder / "temporary") not in command_lines()
+        assert list((ended.folder / "temporary").iterdir()) == []
 
 
 def command_lines() -> str:

@@ -25,11 +25,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-_INTERPRETER_READS = ("PYTHON", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "LD_", "DASK_", "MALLOC_")
+_INTERPRETER_READS = ("PYTHON", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "LD_", "MALLOC_")
 """Beginnings of variables that count when an interpreter or a library starts."""
-
-_READ_LATER = frozenset({"DASK_SCHEDULER_ADDRESS"})
-"""Names like those above that count only when they are asked for."""
 
 
 class Process(Protocol):
@@ -59,7 +56,7 @@ def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
     return (is_python or is_ours) and all(
         value == os.environ.get(name)
         for name, value in env.items()
-        if name.startswith(_INTERPRETER_READS) and name not in _READ_LATER
+        if name.startswith(_INTERPRETER_READS)
     )
 
 

@@ -144,6 +144,7 @@ def _run(command: list[str], cwd: pathlib.Path, env: dict[str, str]) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
+    sys.modules["dask.config"].refresh()
     random.seed()
     sys.modules["numpy"].random.seed()
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:

