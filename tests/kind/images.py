@@ -6,10 +6,12 @@ loaded twice.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import pathlib
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 
 from tests.kind import docker
@@ -17,7 +19,7 @@ from tests.kind.choice import Way
 from tests.kind.go_programs import build_program
 from tests.kind.pins import Pins, cache
 from tests.kind.root_filesystems import root_filesystem
-from tests.kind.shell import run, say
+from tests.kind.shell import CommandError, run, say
 
 ROOT = pathlib.Path(__file__).parents[2]
 OURS = ("runtime", "operator")
@@ -67,13 +69,44 @@ def build_servers(pins: Pins) -> dict[str, str]:
     return built
 
 
-def load(kind: str, cluster: str, images: Sequence[str], nodes: Sequence[str]) -> None:
-    """Have ``images`` on ``nodes``, by kind's own means."""
-    missing = [image for image in images if any(not _is_on(node, image) for node in nodes)]
-    if missing:
-        say(f"loading {', '.join(missing)} into {len(nodes)} nodes")
-        where = ("--name", cluster, "--nodes", ",".join(nodes))
-        run(kind, "load", "docker-image", *where, *missing)
+def load(images: Sequence[str], nodes: Sequence[str]) -> None:
+    """Have ``images`` on ``nodes``, whose containerd answers: read once, for all nodes at a time.
+
+    Raises:
+        CommandError: a node does not take them.
+    """
+    on_nodes = [_images_on(node) for node in nodes]
+    missing = [each for each in images if any(f"docker.io/{each}" not in on for on in on_nodes)]
+    if not missing:
+        return
+    say(f"loading {', '.join(missing)} into {len(nodes)} nodes")
+    importing = ("ctr", "--namespace", "k8s.io", "images", "import", "--all-platforms", "-")
+    with contextlib.ExitStack() as ending:
+        taking = [
+            ending.enter_context(
+                subprocess.Popen(
+                    ["docker", "exec", "--interactive", node, *importing],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                )
+            )
+            for node in nodes
+        ]
+        giving = ending.enter_context(
+            subprocess.Popen(["docker", "save", *missing], stdout=subprocess.PIPE)
+        )
+        assert giving.stdout is not None
+        inputs = [each.stdin for each in taking if each.stdin is not None]
+        with contextlib.suppress(BrokenPipeError):
+            while part := giving.stdout.read(1 << 20):
+                for each in inputs:
+                    each.write(part)
+        for each in inputs:
+            with contextlib.suppress(BrokenPipeError):
+                each.close()
+        giving.stdout.close()
+    if any(each.returncode for each in (giving, *taking)):
+        raise CommandError(f"{', '.join(missing)} cannot be loaded into {', '.join(nodes)}")
 
 
 def name_as_released(built: Mapping[str, str], nodes: Sequence[str]) -> None:
@@ -92,9 +125,9 @@ def pulled(registry: str) -> dict[str, str]:
     return {name: f"{registry}/{name}:{tag}" for name in (*OURS, *SERVERS)}
 
 
-def _is_on(node: str, image: str) -> bool:
+def _images_on(node: str) -> frozenset[str]:
     listed = run("docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "list", "-q")
-    return f"docker.io/{image}" in listed.split()
+    return frozenset(listed.split())
 
 
 def _tagged(name: str) -> str:
