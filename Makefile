@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo test lint unit chart manifests test-faults test-soak bench images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo test lint unit chart manifests test-faults test-soak bench images kind-images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench: $(INSTALLED) ## what a trial costs, beside bare Dask, Hypernets and Optun
 images: $(INSTALLED) ## the two images, built here; their sizes
 	$(BIN)/python -m tests.kind images
 
+kind-images: $(INSTALLED) ## whatever such a cluster is made of, built; kind-up then takes a minute or two
+	$(BIN)/python -m tests.kind build
+
 kind-up: $(INSTALLED) ## a Kubernetes cluster with the images on it, by Docker or by whatever is here
 	$(BIN)/python -m tests.kind up
 
@@ -54,7 +57,7 @@ kind-down: $(INSTALLED) ## end that cluster
 e2e: E2E = e2e and not faults and not network
 e2e-full: E2E = e2e and not network
 e2e e2e-full: kind-up ## the integration tests on that cluster, which ends then (KEEP=1 keeps it)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m '$(E2E) and not alone and not afterwards' tests/e2e $(ARGS); beside=$$?; \
+	$(BIN)/python -m pytest -n 4 --dist loadgroup -m '$(E2E) and not alone and not afterwards' tests/e2e $(ARGS); beside=$$?; \
 	$(BIN)/python -m pytest -m '$(E2E) and alone' tests/e2e $(ARGS); alone=$$?; \
 	[ -n "$(ARGS)" ] || $(BIN)/python -m pytest -m afterwards tests/e2e; afterwards=$$?; \
 	[ -n "$(KEEP)" ] || $(BIN)/python -m tests.kind down || exit 1; \
