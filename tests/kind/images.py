@@ -7,6 +7,7 @@ loaded twice.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.metadata
 import os
 import pathlib
@@ -69,44 +70,40 @@ def build_servers(pins: Pins) -> dict[str, str]:
     return built
 
 
-def load(images: Sequence[str], nodes: Sequence[str]) -> None:
-    """Have ``images`` on ``nodes``, whose containerd answers: read once, for all nodes at a time.
+def load(group: str, images: Sequence[str], nodes: Sequence[str]) -> None:
+    """Have ``images`` on ``nodes``, whose containerd answers: on all nodes at a time.
 
     Raises:
         CommandError: a node does not take them.
     """
     on_nodes = [_images_on(node) for node in nodes]
-    missing = [each for each in images if any(f"docker.io/{each}" not in on for on in on_nodes)]
-    if not missing:
+    if all(f"docker.io/{image}" in on for image in images for on in on_nodes):
         return
-    say(f"loading {', '.join(missing)} into {len(nodes)} nodes")
+    archive = saved(group, images)
+    say(f"loading {', '.join(images)} into {len(nodes)} nodes")
     importing = ("ctr", "--namespace", "k8s.io", "images", "import", "--all-platforms", "-")
     with contextlib.ExitStack() as ending:
-        taking = [
-            ending.enter_context(
-                subprocess.Popen(
-                    ["docker", "exec", "--interactive", node, *importing],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                )
-            )
-            for node in nodes
-        ]
-        giving = ending.enter_context(
-            subprocess.Popen(["docker", "save", *missing], stdout=subprocess.PIPE)
-        )
-        assert giving.stdout is not None
-        inputs = [each.stdin for each in taking if each.stdin is not None]
-        with contextlib.suppress(BrokenPipeError):
-            while part := giving.stdout.read(1 << 20):
-                for each in inputs:
-                    each.write(part)
-        for each in inputs:
-            with contextlib.suppress(BrokenPipeError):
-                each.close()
-        giving.stdout.close()
-    if any(each.returncode for each in (giving, *taking)):
-        raise CommandError(f"{', '.join(missing)} cannot be loaded into {', '.join(nodes)}")
+        taking = []
+        for node in nodes:
+            given = ending.enter_context(archive.open("rb"))
+            command = ["docker", "exec", "--interactive", node, *importing]
+            process = subprocess.Popen(command, stdin=given, stdout=subprocess.DEVNULL)
+            taking.append(ending.enter_context(process))
+    if any(each.returncode for each in taking):
+        raise CommandError(f"{', '.join(images)} cannot be loaded into {', '.join(nodes)}")
+
+
+def saved(group: str, images: Sequence[str]) -> pathlib.Path:
+    """The archive of ``images``, kept for the next cluster in place of the group's one before."""
+    told = hashlib.sha256(" ".join(images).encode()).hexdigest()[:12]
+    archive = cache() / f"{group}-{told}.tar"
+    if not archive.exists():
+        for before in cache().glob(f"{group}-*.tar*"):
+            before.unlink()
+        whole = archive.with_suffix(".tar.part")
+        run("docker", "save", "--output", whole, *images)
+        whole.rename(archive)
+    return archive
 
 
 def name_as_released(built: Mapping[str, str], nodes: Sequence[str]) -> None:

@@ -140,11 +140,12 @@ def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
             parts.ceph.result()
             made = pool.submit(_create, pins, tools, node, kubeconfig, shared)
         built: dict[str, str] = {}
-        for part in (parts.ours, parts.servers):
+        for group, part in (("ours", parts.ours), ("servers", parts.servers)):
             found = part.result()
             if made is not None:
+                images.saved(group, list(found.values()))
                 _await_containerd(made)
-            images.load(list(found.values()), WORKER_NODES)
+            images.load(group, list(found.values()), WORKER_NODES)
             built |= found
         if made is not None:
             made.result()
