@@ -149,6 +149,10 @@ def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
             built |= found
         if made is not None:
             made.result()
+            # Without a request it gets next to nothing while searches begin, and their Services
+            # lead nowhere for most of a minute.
+            proxy = ("--namespace", "kube-system", "set", "resources", "daemonset/kube-proxy")
+            run(tools.kubectl, "--kubeconfig", kubeconfig, *proxy, "--requests=cpu=200m")
     images.name_as_released(built, WORKER_NODES)
     run(tools.kubectl, "--kubeconfig", kubeconfig, "apply", "--filename", VOLUME)
     return Cluster(way, str(kubeconfig), tools.kubectl, tools.helm, built, shared)
