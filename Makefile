@@ -57,7 +57,7 @@ kind-down: $(INSTALLED) ## end that cluster
 e2e: E2E = e2e and not faults and not network
 e2e-full: E2E = e2e and not network
 e2e e2e-full: kind-up ## the integration tests on that cluster, which ends then (KEEP=1 keeps it)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup -m '$(E2E) and not alone and not afterwards' tests/e2e $(ARGS); beside=$$?; \
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m '$(E2E) and not alone and not afterwards' tests/e2e $(ARGS); beside=$$?; \
 	$(BIN)/python -m pytest -m '$(E2E) and alone' tests/e2e $(ARGS); alone=$$?; \
 	[ -n "$(ARGS)" ] || $(BIN)/python -m pytest -m afterwards tests/e2e; afterwards=$$?; \
 	[ -n "$(KEEP)" ] || $(BIN)/python -m tests.kind down || exit 1; \
