@@ -18,7 +18,7 @@ export MYPY_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hyn-k8s/mypy
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo check test lint unit chart manifests test-docs test-benchmarks test-faults test-soak test-mutants bench images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo check test lint unit chart manifests test-docs test-benchmarks test-faults test-soak test-mutants bench images kind-images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ bench: $(INSTALLED) ## what a trial costs, beside bare Dask, Hypernets and Optun
 
 images: $(INSTALLED) ## the two images, built here; their sizes
 	$(BIN)/python -m tests.kind images
+
+kind-images: $(INSTALLED) ## whatever such a cluster is made of, built; kind-up then takes a minute or two
+	$(BIN)/python -m tests.kind build
 
 kind-up: $(INSTALLED) ## a Kubernetes cluster with the images on it, by Docker or by whatever is here
 	$(BIN)/python -m tests.kind up

@@ -63,12 +63,13 @@ class AppliedSearch:
         self.namespace = namespace
 
     def apply(self, **spec: Any) -> None:
-        """Have it with this spec, the storage, and workers that are small unless ``spec`` has some.
+        """Have it with this spec and the storage, and with pods that are few and small.
 
-        Three searches at a time ask for more of a processor than two nodes have. What ``spec`` has
-        as None, the SearchJob has not.
+        By default searches ask for more of a processor than two nodes have for several of them, and
+        a pod that begins takes seconds of one. What ``spec`` has as None, the SearchJob has not.
         """
-        whole = {"storage": self._kept.spec, "worker": SMALL, **spec}
+        small = {"executors": 2, "worker": SMALL, "driver": SMALL, "scheduler": SMALL}
+        whole = {"storage": self._kept.spec, **small, **spec}
         manifest = {
             "apiVersion": API,
             "kind": KIND,

@@ -42,6 +42,7 @@ def test_suspended_it_has_no_pods_and_goes_on_where_it_was(
         *(kube, cluster, namespace, request.getfixturevalue(where)),
         script={"inline": SCRIPT},
         args=["--trials", "24", "--seconds", "3"],
+        executors=3,
     )
     search.await_done(4)
     search.patch(suspend=True)
@@ -74,6 +75,7 @@ def test_out_of_time_it_fails_and_is_deleted_later_but_its_data_stay(
         *(kube, cluster, namespace, shared),
         **script_in_the_image(kube, namespace),
         args=["--trials", "60", "--seconds", "3"],
+        executors=1,
     )
     search.await_done(3)
     search.patch(activeDeadlineSeconds=5)
@@ -93,6 +95,7 @@ def test_workers_with_nothing_to_do_go_and_come_again_and_a_busy_one_stays(
         *(kube, cluster, namespace, shared),
         script={"inline": NARROW_THEN_WIDE},
         args=["--trials", "8"],
+        executors=3,
     )
     search.await_done(7)
     until(lambda: workers_asked(kube, search) == 1, "idle workers to go", 75, EVERY)
@@ -123,6 +126,7 @@ def test_a_trial_that_takes_all_memory_of_its_worker_is_begun_again(
         *(kube, cluster, namespace, shared),
         script={"inline": SCRIPT},
         args=["--trials", "9", "--hungry", "4", "--once"],
+        executors=3,
         worker={"resources": {"requests": {"memory": "512Mi"}, "limits": {"memory": "700Mi"}}},
     )
     search.await_complete()

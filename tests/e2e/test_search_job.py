@@ -91,7 +91,10 @@ def test_an_inline_script_on_the_shared_volume(
         *(kube, cluster, namespace, shared),
         script={"inline": heart_disease},
         args=["--trials", "18"],
-        worker={},
+        executors=None,
+        worker=None,
+        driver=None,
+        scheduler=None,
     )
     status = search.await_complete()
     ended = time.time()
@@ -149,6 +152,7 @@ def test_a_script_of_a_config_map_with_a_module_beside_it_and_a_bucket(
         *(kube, cluster, namespace, bucket),
         script={"configMap": {"name": "scripts", "key": "search.py"}},
         args=["--trials", "12"],
+        executors=1,
     )
     status = search.await_complete()
     search.check_trials(12)
@@ -188,7 +192,10 @@ def test_a_users_own_data_and_script_on_the_shared_volume(
     read(kube, namespace, cluster.images["runtime"], shared.reader, put)
     script = f"{MOUNT}/{shared.spec['file']['root']}/scripts/own_data.py"
     search = applied(
-        *(kube, cluster, namespace, shared), script={"path": script}, args=ITS_ARGUMENTS
+        *(kube, cluster, namespace, shared),
+        script={"path": script},
+        args=ITS_ARGUMENTS,
+        executors=1,
     )
     status = search.await_complete()
     assert status["trials"]["succeeded"] > 0
@@ -206,6 +213,7 @@ def test_a_users_own_data_in_the_bucket_and_a_script_in_the_image(
         *(kube, cluster, namespace, bucket),
         script={"path": "/app/own_data.py"},
         args=ITS_ARGUMENTS,
+        executors=1,
         driver={
             "volumes": [{"name": "app", "configMap": {"name": "image"}}],
             "volumeMounts": [{"name": "app", "mountPath": "/app"}],
@@ -222,6 +230,7 @@ def test_a_script_that_raises_fails_it_at_once_and_says_where(
     search = applied(
         *(kube, cluster, namespace, shared),
         script={"inline": "import pandas\npandas.read_csv('missing.csv')\n"},
+        executors=1,
     )
     message = search.await_failed("ScriptFailed")
     assert "FileNotFoundError" in message
@@ -238,6 +247,7 @@ def test_a_search_whose_trials_all_fail_fails_with_the_last_error(
         *(kube, cluster, namespace, shared),
         script={"inline": script},
         args=["--trials", "6"],
+        executors=1,
     )
     assert "cannot be trained" in search.await_failed("SearchFailed")
     assert search.status()["trials"]["failed"] == 6

@@ -36,6 +36,7 @@ def test_a_claim_is_made_of_a_template_and_stays(
         *(kube, cluster, namespace, kept),
         script={"inline": SCRIPT},
         args=["--trials", "6"],
+        executors=1,
     )
     search.await_complete()
     search.check_trials(6)
@@ -102,6 +103,7 @@ def test_a_bucket_behind_a_companys_own_certificate_with_all_options_in_a_secret
         *(kube, cluster, namespace, sealed),
         script={"inline": SCRIPT},
         args=["--trials", "6"],
+        executors=1,
     )
     search.await_complete()
     search.check_trials(6)

@@ -12,7 +12,7 @@ from tests.kind.docker import start_daemon
 from tests.kind.go_programs import build_program
 from tests.kind.images import build_ours
 from tests.kind.pins import read_pins
-from tests.kind.running import bring_up, take_down
+from tests.kind.running import bring_up, build, take_down
 from tests.kind.shell import CommandError, run
 
 
@@ -28,6 +28,12 @@ def up() -> None:
     print(f"export KUBECONFIG={cluster.kubeconfig}")
     for name, image in cluster.images.items():
         print(f"{name:10} {image}")
+
+
+@main.command("build")
+def build_all() -> None:
+    """Have everything built that a cluster is made of, so that it is up soon when it is needed."""
+    build()
 
 
 @main.command()

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from tests.kind.pins import FILES, Pins, cache
 from tests.kind.shell import CommandError, run, say, succeeds
+from tests.kind.turns import turn
 from tests.waiting import until
 
 CLASSIC = {"DOCKER_BUILDKIT": "0"}
@@ -79,12 +80,13 @@ def stop_daemon() -> None:
 
 def install(packages: Sequence[str]) -> None:
     """Install those of Debian's ``packages`` that are missing."""
-    missing = [package for package in packages if not succeeds("dpkg", "--status", package)]
-    if missing:
-        say(f"installing {' '.join(missing)}")
-        quietly = {"DEBIAN_FRONTEND": "noninteractive"}
-        run("apt-get", "update", "-qq")
-        run("apt-get", "install", "-qq", "--no-install-recommends", *missing, env=quietly)
+    with turn("apt"):
+        missing = [package for package in packages if not succeeds("dpkg", "--status", package)]
+        if missing:
+            say(f"installing {' '.join(missing)}")
+            quietly = {"DEBIAN_FRONTEND": "noninteractive"}
+            run("apt-get", "update", "-qq")
+            run("apt-get", "install", "-qq", "--no-install-recommends", *missing, env=quietly)
 
 
 def has_image(name: str) -> bool:

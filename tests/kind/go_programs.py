@@ -12,6 +12,7 @@ import shutil
 
 from tests.kind.pins import FILES, Pins, cache, read_pins
 from tests.kind.shell import run, say
+from tests.kind.turns import turn
 
 STATIC = {"CGO_ENABLED": "0"}
 
@@ -25,10 +26,11 @@ def build_program(pins: Pins, name: str) -> pathlib.Path:
     package = pins.modules[name]
     version = package.partition("@")[2] or getattr(pins, name)
     built = _folder() / f"{name}-{version}"
-    if not built.exists():
-        say(f"building {name} {version}")
-        package = package.partition("@")[0]
-        _install(pins, f"{package}@{version}", name, built)
+    with turn(name):
+        if not built.exists():
+            say(f"building {name} {version}")
+            package = package.partition("@")[0]
+            _install(pins, f"{package}@{version}", name, built)
     return built
 
 
@@ -40,8 +42,13 @@ def helm_program() -> str:
 def build_kubernetes(pins: Pins) -> pathlib.Path:
     """Every component of Kubernetes in one static program; its path in the cache."""
     built = _folder() / f"kubernetes-{pins.kubernetes}"
-    if built.exists():
-        return built
+    with turn("kubernetes"):
+        if not built.exists():
+            _build_kubernetes(pins, built)
+    return built
+
+
+def _build_kubernetes(pins: Pins, built: pathlib.Path) -> None:
     say(f"building Kubernetes {pins.kubernetes} (6 minutes the first time)")
     source = cache() / "kubernetes-source"
     shutil.rmtree(source, ignore_errors=True)
@@ -61,7 +68,6 @@ def build_kubernetes(pins: Pins) -> pathlib.Path:
     )
     (source / "built").rename(built)
     shutil.rmtree(source)
-    return built
 
 
 def module_folder(module: str, version: str) -> pathlib.Path:
@@ -87,13 +93,15 @@ def _go_mod(pins: Pins) -> str:
 def _install(pins: Pins, package: str, name: str, built: pathlib.Path) -> None:
     """``go install``, which names the program after its package, and then our name for it."""
     bin_folder = _folder() / f".{name}"
-    bin_folder.mkdir(exist_ok=True)
+    shutil.rmtree(bin_folder, ignore_errors=True)
+    bin_folder.mkdir()
+    install = ("go", "install", "-ldflags=-s -w", package)  # nobody debugs them
     if shutil.which("go"):
-        run("go", "install", package, env={**STATIC, "GOBIN": str(bin_folder)}, seconds=3600)
+        run(*install, env={**STATIC, "GOBIN": str(bin_folder)}, seconds=3600)
     else:
         container = ("docker", "run", "--rm", "--volume", f"{bin_folder}:/go/bin")
-        where = ("--env", "CGO_ENABLED=0", f"golang:{pins.go}", "go", "install", package)
-        run(*container, *where, seconds=3600)
+        where = ("--env", "CGO_ENABLED=0", f"golang:{pins.go}")
+        run(*container, *where, *install, seconds=3600)
     (program,) = bin_folder.iterdir()
     program.rename(built)
     bin_folder.rmdir()

@@ -6,10 +6,13 @@ loaded twice.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import importlib.metadata
 import os
 import pathlib
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 
 from tests.kind import docker
@@ -17,7 +20,7 @@ from tests.kind.choice import Way
 from tests.kind.go_programs import build_program
 from tests.kind.pins import Pins, cache
 from tests.kind.root_filesystems import root_filesystem
-from tests.kind.shell import run, say
+from tests.kind.shell import CommandError, run, say
 
 ROOT = pathlib.Path(__file__).parents[2]
 OURS = ("runtime", "operator")
@@ -67,13 +70,40 @@ def build_servers(pins: Pins) -> dict[str, str]:
     return built
 
 
-def load(kind: str, cluster: str, images: Sequence[str], nodes: Sequence[str]) -> None:
-    """Have ``images`` on ``nodes``, by kind's own means."""
-    missing = [image for image in images if any(not _is_on(node, image) for node in nodes)]
-    if missing:
-        say(f"loading {', '.join(missing)} into {len(nodes)} nodes")
-        where = ("--name", cluster, "--nodes", ",".join(nodes))
-        run(kind, "load", "docker-image", *where, *missing)
+def load(group: str, images: Sequence[str], nodes: Sequence[str]) -> None:
+    """Have ``images`` on ``nodes``, whose containerd answers: on all nodes at a time.
+
+    Raises:
+        CommandError: a node does not take them.
+    """
+    on_nodes = [_images_on(node) for node in nodes]
+    if all(f"docker.io/{image}" in on for image in images for on in on_nodes):
+        return
+    archive = saved(group, images)
+    say(f"loading {', '.join(images)} into {len(nodes)} nodes")
+    importing = ("ctr", "--namespace", "k8s.io", "images", "import", "--all-platforms", "-")
+    with contextlib.ExitStack() as ending:
+        taking = []
+        for node in nodes:
+            given = ending.enter_context(archive.open("rb"))
+            command = ["docker", "exec", "--interactive", node, *importing]
+            process = subprocess.Popen(command, stdin=given, stdout=subprocess.DEVNULL)
+            taking.append(ending.enter_context(process))
+    if any(each.returncode for each in taking):
+        raise CommandError(f"{', '.join(images)} cannot be loaded into {', '.join(nodes)}")
+
+
+def saved(group: str, images: Sequence[str]) -> pathlib.Path:
+    """The archive of ``images``, kept for the next cluster in place of the group's one before."""
+    told = hashlib.sha256(" ".join(images).encode()).hexdigest()[:12]
+    archive = cache() / f"{group}-{told}.tar"
+    if not archive.exists():
+        for before in cache().glob(f"{group}-*.tar*"):
+            before.unlink()
+        whole = archive.with_suffix(".tar.part")
+        run("docker", "save", "--output", whole, *images)
+        whole.rename(archive)
+    return archive
 
 
 def name_as_released(built: Mapping[str, str], nodes: Sequence[str]) -> None:
@@ -92,9 +122,9 @@ def pulled(registry: str) -> dict[str, str]:
     return {name: f"{registry}/{name}:{tag}" for name in (*OURS, *SERVERS)}
 
 
-def _is_on(node: str, image: str) -> bool:
+def _images_on(node: str) -> frozenset[str]:
     listed = run("docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "list", "-q")
-    return f"docker.io/{image}" in listed.split()
+    return frozenset(listed.split())
 
 
 def _tagged(name: str) -> str:

@@ -7,6 +7,7 @@ import hashlib
 from tests.kind import docker
 from tests.kind.pins import Pins, cache
 from tests.kind.shell import run, say
+from tests.kind.turns import turn
 
 _LEFT_OUT = ("man", "doc", "locale", "info")
 
@@ -16,12 +17,13 @@ def root_filesystem(pins: Pins, name: str) -> str:
     release, packages = pins.debian[name].release, pins.debian[name].packages
     told = hashlib.sha256(" ".join([release, *packages]).encode()).hexdigest()[:8]
     image = f"hyn-k8s-offline/{name}:{told}"
-    if not docker.has_image(image):
-        say(f"making {image} from Debian {release}")
-        archive = cache() / f"{name}.tar"
-        left_out = [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in _LEFT_OUT]
-        included = f"--include={','.join(packages)}"
-        run("mmdebstrap", "--variant=minbase", *left_out, included, release, archive)
-        run("docker", "import", archive, image)
-        archive.unlink()
+    with turn(f"{name}-root"):
+        if not docker.has_image(image):
+            say(f"making {image} from Debian {release}")
+            archive = cache() / f"{name}.tar"
+            left_out = [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in _LEFT_OUT]
+            included = f"--include={','.join(packages)}"
+            run("mmdebstrap", "--variant=minbase", *left_out, included, release, archive)
+            run("docker", "import", archive, image)
+            archive.unlink()
     return image

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from tests.kind import docker, images
+from tests.kind import building, docker, images
 from tests.kind.ceph import CephFS
-from tests.kind.choice import Way, choose, official_node
+from tests.kind.choice import Way, choose
 from tests.kind.cluster import (
     NAME,
     WORKER_NODES,
@@ -22,15 +23,18 @@ from tests.kind.cluster import (
     write_cluster,
 )
 from tests.kind.go_programs import build_kubernetes, build_program, helm_program
-from tests.kind.node_image import node_image
 from tests.kind.pins import Pins, cache, read_pins
 from tests.kind.shell import CommandError, run, say, succeeds
+from tests.kind.turns import turn
+from tests.waiting import until
 
 CONFIGURATION = images.ROOT / "kind-config.yaml"
 VOLUME = images.ROOT / "manifests" / "dev" / "shared-volume.yaml"
 
 SHARED = "/shared"
 """Where the nodes have the directory that they share."""
+
+_THREADS = 12
 
 
 def bring_up() -> Cluster:
@@ -53,9 +57,8 @@ def bring_up() -> Cluster:
             environ["HYN_E2E_STORAGE_CLASS"],
         )
     else:
-        if way is Way.OFFLINE:
-            docker.start_daemon(pins)
-        cluster = _bring_up_kind(pins, way)
+        with turn("cluster"):
+            cluster = _bring_up_kind(pins, way)
     write_cluster(cluster)
     say(f"the cluster is up: KUBECONFIG={cluster.kubeconfig}")
     return cluster
@@ -102,20 +105,69 @@ def _link(name: str, program: pathlib.Path | str) -> str:
     return str(link)
 
 
+def build() -> None:
+    """Have everything built that a cluster is made of, and no cluster.
+
+    Raises:
+        ChoiceError: there is no way to one on this machine.
+        CommandError: a part cannot be built.
+    """
+    pins = read_pins()
+    way = choose(pins)
+    if way is not Way.EXISTING:
+        with turn("cluster"), ThreadPoolExecutor(_THREADS) as pool:
+            for part in building.begin(pool, pins, way, _shared(way)).parts:
+                part.result()
+
+
+def _shared(way: Way) -> str:
+    return os.environ.get("HYN_E2E_SHARED", "cephfs" if way is Way.OFFLINE else "hostpath")
+
+
 def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
-    tools = _Tools.of(pins, way)
-    node = node_image(pins) if way is Way.OFFLINE else official_node(pins)
-    built = images.build_ours(pins, way) | images.build_servers(pins)
-    kubeconfig = cache() / "kubeconfig"
-    shared = os.environ.get("HYN_E2E_SHARED", "cephfs" if way is Way.OFFLINE else "hostpath")
+    """The cluster, made anew unless it is there; images go to its nodes as soon as both are."""
+    kubeconfig, shared = cache() / "kubeconfig", _shared(way)
     before = read_cluster()
     is_same = before is not None and (before.way, before.shared) == (way, shared)
-    if not is_same or not _answers(tools, kubeconfig) or not _is_shared(shared):
-        _create(pins, tools, node, kubeconfig, shared)
-    images.load(tools.kind, NAME, list(built.values()), WORKER_NODES)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        parts = building.begin(pool, pins, way, shared)
+        node = parts.node.result()
+        tools = _Tools.of(pins, way)
+        made: Future[None] | None = None
+        if not is_same or not _answers(tools, kubeconfig) or not _is_shared(shared):
+            forget_cluster()
+            run(tools.kind, "delete", "cluster", "--name", NAME)
+            parts.ceph.result()
+            made = pool.submit(_create, pins, tools, node, kubeconfig, shared)
+        built: dict[str, str] = {}
+        for group, part in (("ours", parts.ours), ("servers", parts.servers)):
+            found = part.result()
+            if made is not None:
+                images.saved(group, list(found.values()))
+                _await_containerd(made)
+            images.load(group, list(found.values()), WORKER_NODES)
+            built |= found
+        if made is not None:
+            made.result()
+            # Without a request it gets next to nothing while searches begin, and their Services
+            # lead nowhere for most of a minute.
+            proxy = ("--namespace", "kube-system", "set", "resources", "daemonset/kube-proxy")
+            run(tools.kubectl, "--kubeconfig", kubeconfig, *proxy, "--requests=cpu=200m")
     images.name_as_released(built, WORKER_NODES)
     run(tools.kubectl, "--kubeconfig", kubeconfig, "apply", "--filename", VOLUME)
     return Cluster(way, str(kubeconfig), tools.kubectl, tools.helm, built, shared)
+
+
+def _await_containerd(made: Future[None]) -> None:
+    """Wait until images can be given to the worker nodes of a cluster that is being made."""
+
+    def answers() -> bool:
+        if made.done():
+            made.result()
+        inside = ("ctr", "--namespace", "k8s.io", "images", "list", "-q")
+        return all(succeeds("docker", "exec", node, *inside) for node in WORKER_NODES)
+
+    until(answers, "containerd on the worker nodes", 180, 0.5)
 
 
 def _answers(tools: _Tools, kubeconfig: pathlib.Path) -> bool:
@@ -130,9 +182,7 @@ def _is_shared(shared: str) -> bool:
 
 
 def _create(pins: Pins, tools: _Tools, node: str, kubeconfig: pathlib.Path, shared: str) -> None:
-    """Make the cluster anew, over a shared directory that is empty."""
-    forget_cluster()
-    run(tools.kind, "delete", "cluster", "--name", NAME)
+    """Make the cluster, over a shared directory that is empty."""
     configuration = yaml.safe_load(CONFIGURATION.read_text())
     ceph = CephFS()
     ceph.stop()

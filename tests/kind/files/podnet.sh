@@ -1,9 +1,10 @@
 #!/bin/sh
 # The pod network of one node: a bridgeless veth pair for each pod, and a route to the pods of
-# every other node by way of that node. Nodes come and go, so it looks again every few seconds.
+# every other node by way of that node. It hears of nodes as they come and change; a watch ends now
+# and then, and begins again with every node.
 set -u
-while :; do
-    kubectl get nodes --output jsonpath='{range .items[*]}{.metadata.name} {.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}' > /tmp/nodes || { sleep 1; continue; }
+
+configure() {
     while read -r name pods address; do
         [ -n "$address" ] || continue
         if [ "$name" != "$NODE_NAME" ]; then
@@ -19,6 +20,10 @@ while :; do
 CONFIGURATION
         cmp -s /etc/cni/net.d/.podnet /etc/cni/net.d/10-podnet.conflist \
             || mv /etc/cni/net.d/.podnet /etc/cni/net.d/10-podnet.conflist
-    done < /tmp/nodes
-    sleep 5
+    done
+}
+
+while :; do
+    kubectl get nodes --watch --output jsonpath='{.metadata.name} {.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP")].address}{"\n"}' | configure
+    sleep 1
 done
