@@ -121,28 +121,32 @@ endef
 # uv installs in a tenth of pip's time. It does not read pip's configuration, so where an index
 # of one's own is only in that, pip does it.
 define INSTALL
-$(1)/bin/uv pip install --quiet --python $(1)/bin/python -c $(2) $(3) \
-	|| $(1)/bin/pip install --quiet --disable-pip-version-check -c $(2) $(3)
+$(1)/bin/uv pip install --quiet --python $(1)/bin/python -c $(2) $(WANTED) \
+	|| $(1)/bin/pip install --quiet --disable-pip-version-check -c $(2) $(WANTED)
 endef
 
+$(RUNNABLE): WANTED = -e '.[search,cli]'
 $(RUNNABLE): pyproject.toml constraints.txt
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(call INSTALL,$(VENV),constraints.txt,-e '.[search,cli]')
+	$(call INSTALL,$(VENV),constraints.txt)
 	@touch $@
 
+$(INSTALLED): WANTED = -e '.[search,operator,cli,test,bench,dev]'
 $(INSTALLED): $(RUNNABLE)
-	$(call INSTALL,$(VENV),constraints.txt,-e '.[search,operator,cli,test,bench,dev]')
+	$(call INSTALL,$(VENV),constraints.txt)
 	@touch $@
 
+$(MUTANTS_INSTALLED): WANTED = -e '.[mutants]'
 $(MUTANTS_INSTALLED): $(INSTALLED)
-	$(call INSTALL,$(VENV),constraints.txt,-e '.[mutants]')
+	$(call INSTALL,$(VENV),constraints.txt)
 	@touch $@
 
+$(HYPERGBM_INSTALLED): WANTED = -e '.[search,cli,test]' hypergbm==0.3.2
 $(HYPERGBM_INSTALLED): pyproject.toml constraints-hypergbm.txt
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(HYPERGBM)
 	$(HYPERGBM)/bin/pip install --quiet --disable-pip-version-check uv
-	$(call INSTALL,$(HYPERGBM),constraints-hypergbm.txt,-e '.[search,cli,test]' hypergbm==0.3.2)
+	$(call INSTALL,$(HYPERGBM),constraints-hypergbm.txt)
 	@touch $@

@@ -16,7 +16,7 @@
     └── ReleaseError     an installation cannot go on           release, problem
 
 Of these RunTakenError, SchedulerError, ClusterError unless Kubernetes has said no for good, and
-StorageError and WorkerError unless they are lasting (rejected keys and other versions are), have
+StorageError and WorkerError unless they are lasting (keys that never worked, other versions), have
 ``retry``: the same call may succeed later, and then continues what had begun.
 
 An error carries fields and writes its own sentence: which object, what was found, what is

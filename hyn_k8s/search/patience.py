@@ -3,7 +3,7 @@
 A server restarts, a mount hangs, a bucket answers 503, a disk is full until somebody makes room:
 none of that should end a search that has run for hours. Each operation is tried again, with
 growing pauses, until the storage has been away for as long as the settings allow; then the last
-error says so. What only a user can mend, such as rejected keys, is not waited for.
+error says so. What was wrong from the beginning, such as rejected keys, is not waited for.
 """
 
 from __future__ import annotations
