@@ -2,7 +2,7 @@
 
 By way of s3fs, which caches listings and connects lazily; neither is wanted here, and its errors
 come in three kinds. An error's code, S3's own or the client's name for it, decides what a user
-is told, and whether it may pass: an endpoint that is away comes back, keys that never worked do not.
+is told, and whether it may pass: an endpoint that is away comes back, wrong keys do not.
 """
 
 from __future__ import annotations
