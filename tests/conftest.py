@@ -79,8 +79,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.DaskCluster]:
-    """A Dask scheduler with three one-thread workers, for every test that needs just that."""
-    with processes.dask_cluster(tmp_path_factory.mktemp("dask"), workers=3) as cluster:
+    """A Dask scheduler with three one-thread workers, for every test that needs just that.
+
+    None is killed, so no nanny is needed, which would start an interpreter of its own.
+    """
+    folder = tmp_path_factory.mktemp("dask")
+    with processes.dask_cluster(folder, workers=3, options=("--no-nanny",)) as cluster:
         yield cluster
 
 

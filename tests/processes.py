@@ -102,8 +102,13 @@ def stop(process: Process) -> None:
 
 
 @contextlib.contextmanager
-def dask_cluster(folder: pathlib.Path, workers: int, port: int = 0) -> Iterator[DaskCluster]:
-    """A scheduler, at any port for 0, with ``workers`` workers named node-1, node-2, ..."""
+def dask_cluster(
+    folder: pathlib.Path, workers: int, port: int = 0, options: tuple[str, ...] = ()
+) -> Iterator[DaskCluster]:
+    """A scheduler, at any port for 0, with ``workers`` workers named node-1, node-2, ...
+
+    ``options`` are those of each worker.
+    """
     identity = folder / "scheduler.json"
     command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1"]
     command += [
@@ -123,7 +128,7 @@ def dask_cluster(folder: pathlib.Path, workers: int, port: int = 0) -> Iterator[
         raise
     try:
         for number in range(1, workers + 1):
-            cluster.add_worker(f"node-{number}")
+            cluster.add_worker(f"node-{number}", options=options)
         yield cluster
     finally:
         cluster.close()

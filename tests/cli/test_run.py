@@ -120,7 +120,7 @@ class TestEmbedded:
 
     def test_no_process_or_file_of_the_cluster_is_left(self, ended: Ended) -> None:
         assert str(ended.folder / "temporary") not in command_lines()
-        assert list((ended.folder / "temporary").iterdir()) == []
+        assert list((ended.folder / "temporary").glob("hyn-k8s-*")) == []
 
 
 def command_lines() -> str:
