@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], what: str, seconds: float = 60.0, every: float = 0.05) -> T:
+def until(look: Callable[[], T], what: str, seconds: float = 150.0, every: float = 0.05) -> T:
     """What ``look`` returns as soon as that is true; AssertionError after ``seconds``.
 
     It is called again ``every`` so many seconds.

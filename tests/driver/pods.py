@@ -41,7 +41,7 @@ class Pod(Driver):
         return None
 
     def await_progress(
-        self, holds: Callable[[Progress], object], what: str, seconds: float = 60.0
+        self, holds: Callable[[Progress], object], what: str, seconds: float = 150.0
     ) -> Progress:
         """Its progress as soon as something holds for it."""
 

@@ -59,7 +59,7 @@ class Driver:
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
-    def ended(self, seconds: float = 90.0) -> int:
+    def ended(self, seconds: float = 200.0) -> int:
         """Its exit code, when it has ended by itself."""
         try:
             return self.process.wait(timeout=seconds)
@@ -116,11 +116,11 @@ class Scene:
         """The trials that have been reported, those of earlier drivers once."""
         return [note.trial for note in self.told() if note.tells]
 
-    def await_told(self, trials: int, seconds: float = 60.0) -> None:
+    def await_told(self, trials: int, seconds: float = 150.0) -> None:
         """Wait until so many have been reported."""
         self._await(lambda: len(self.trials_told()) >= trials, f"{trials} trials told", seconds)
 
-    def await_begun(self, trial: int, times: int = 1, seconds: float = 60.0) -> Note:
+    def await_begun(self, trial: int, times: int = 1, seconds: float = 150.0) -> Note:
         """The note of ``trial`` when it began to train for the so-many-th time."""
 
         def begun() -> list[Note]:
@@ -129,7 +129,7 @@ class Scene:
         self._await(lambda: len(begun()) >= times, f"trial {trial} begun {times} times", seconds)
         return begun()[times - 1]
 
-    def await_said(self, sentence: str, seconds: float = 60.0) -> None:
+    def await_said(self, sentence: str, seconds: float = 150.0) -> None:
         """Wait until the latest driver has written ``sentence``."""
         self._await(lambda: sentence in self.drivers[-1].said, sentence, seconds)
 

@@ -235,7 +235,9 @@ class TestLostWorkers:
 
             killer = threading.Thread(target=kill_scheduler)
             killer.start()
-            with pytest.raises(SchedulerError, match=r"went away while 3 .* come back within 1 s"):
+            with pytest.raises(
+                SchedulerError, match=r"went away while [1-3] .* come back within 1 s"
+            ):
                 search(tiny_model(ListSearcher(slow_samples(40))), max_trials=40)
             killer.join()
             assert session.run is not None
