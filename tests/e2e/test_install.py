@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 TRIALS = 24
 ARGUMENTS = ["--trials", str(TRIALS), "--seconds", "3"]
-LONG = 30
+LONG = 45
 """Trials of a search that is still at it when a release has been upgraded."""
 
 DEFINITIONS = ("searchjobs.hyn-k8s.dev", "daskclusters.kubernetes.dask.org")

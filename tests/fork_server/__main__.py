@@ -96,7 +96,10 @@ def _serve(control: socket.socket) -> dict[str, Any] | None:
                     _reap(children)
                     continue
                 data, fds, _, _ = socket.recv_fds(control, 1 << 20, 3)
-                if not data:
+                if not data:  # the tests have ended, or were killed
+                    for pid in children:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.killpg(pid, signal.SIGKILL)
                     return None
                 stdout, stderr, status = fds
                 pid = os.fork()
