@@ -52,7 +52,7 @@ _only_this_process: str | None = None
 """The running test, if it is not marked as one that starts processes."""
 
 
-_STARTS = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn"})
+_STARTS = frozenset({"subprocess.Popen", "os.posix_spawn"})
 
 
 def _refuse_to_start(event: str, _: object) -> None:
