@@ -40,7 +40,7 @@ lint: $(INSTALLED)
 QUICK := not (benchmarks or docs or e2e or faults or helm or soak or upstream)
 
 unit: $(INSTALLED) ## the tests of every folder
-	$(PYTEST) -m "$(QUICK)" $(ARGS)
+	$(PYTEST) $(ARGS)
 
 chart: $(INSTALLED) ## the chart and the manifests, by Helm and kubeconform (on the path, or built by Go)
 	$(BIN)/python -m tests.kind programs helm kubeconform
