@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import time
+from collections.abc import Callable
 
 import pytest
 from distributed import Client
@@ -33,7 +34,9 @@ def test_a_worker_without_a_task_may_go(cluster: DaskCluster, tmp_path: pathlib.
     watch = IdleWatch(cluster.address, 3, reporter)
     with Client(cluster.address, set_as_default=False) as client:
         client.wait_for_workers(3, timeout=60)
-        busy = client.submit(time.sleep, 60, workers=["node-1"], allow_other_workers=False)
+        busy = client.submit(
+            wait_for(tmp_path / "enough"), workers=["node-1"], allow_other_workers=False
+        )
         try:
             last_for(2.5)  # it has looked: all three may still be needed
             assert reporter.progress().idle_workers == ()
@@ -43,12 +46,17 @@ def test_a_worker_without_a_task_may_go(cluster: DaskCluster, tmp_path: pathlib.
             reporter.show(search(9, 2))
             until(lambda: not reporter.progress().idle_workers, "no idle worker", 20)
         finally:
-            client.cancel([busy], force=True)
-            client.restart_workers([address_of(client, "node-1")])
+            (tmp_path / "enough").touch()
+            busy.result(timeout=60)
     watch.close()
     reporter.close()
 
 
-def address_of(client: Client, name: str) -> str:
-    workers = client.scheduler_info()["workers"]
-    return next(str(address) for address, each in workers.items() if each["name"] == name)
+def wait_for(path: pathlib.Path) -> Callable[[], None]:
+    """A task that keeps its worker busy until ``path`` is there."""
+
+    def wait() -> None:  # within a function: workers get its code, not its module's name
+        while not path.exists():
+            time.sleep(0.1)
+
+    return wait

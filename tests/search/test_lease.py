@@ -12,6 +12,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import FileStorage, Storage
 from tests.clocks import Clock
 from tests.fork_server import Process
-from tests.processes import start, stop
+from tests.processes import stop
 from tests.storages import Opener
 from tests.waiting import until
 
@@ -303,10 +304,11 @@ threading.Event().wait()
 class TestDeadDrivers:
     @pytest.fixture
     def other(self, storage: Storage, tmp_path: pathlib.Path) -> Iterator[Process]:
-        """Another process on this host that drives the run."""
+        """Another process on this host that drives the run, and whose parent we are."""
         log = tmp_path / "other.log"
         command = [sys.executable, "-c", PROGRAM, storage.settings.root]
-        process = start(command, tmp_path, None, log)
+        with log.open("wb") as file:
+            process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
         try:
             until(lambda: "has it" in log.read_text(), "the other process to have the run")
             yield process
