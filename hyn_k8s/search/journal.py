@@ -81,6 +81,8 @@ class Journal:
         self._appended = len(past.events)
         self._required = 0
         """How many events somebody waits for, or has."""
+        self._closing = False
+        """Whether what has gathered is the rest."""
         self.durable = len(past.events)
         """How many events can no longer be lost."""
         self.error: HynError | None = None
@@ -145,7 +147,7 @@ class Journal:
     def close(self) -> None:
         """Write what has gathered and stop; the second call does nothing."""
         with self._changed:
-            self._required = self._appended
+            self._closing = True
             self._changed.notify_all()
         self._queue.put(None)
         self._thread.join(self._longest_wait)
@@ -164,7 +166,9 @@ class Journal:
         """Write what has gathered, as one segment, with the checkpoint that ends it."""
         item = self._queue.get()
         with self._changed:
-            self._changed.wait_for(lambda: self._required > self.durable, GATHER_SECONDS)
+            self._changed.wait_for(
+                lambda: self._closing or self._required > self.durable, GATHER_SECONDS
+            )
         events: list[Event] = []
         while item is not None and not isinstance(item, _Checkpoint):
             events.append(item)

@@ -9,6 +9,7 @@ sample is made. And what cannot be pickled is told in a sentence that names it.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import pickle
@@ -104,14 +105,12 @@ def ship_script_modules() -> None:
     """From now on, pickle modules that lie beside the script by value; cheap when none is new."""
     folder = script_folder()
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if (
-            name in ("__main__", "__mp_main__")
-            or not isinstance(module, types.ModuleType)
-            or not file
-        ):
+        if not isinstance(module, types.ModuleType) or name in ("__main__", "__mp_main__"):
             continue
-        if _lies_in(folder, file) and name not in cloudpickle.list_registry_pickle_by_value():
+        path = os.fspath(vars(module).get("__file__") or "")
+        if path and not path.startswith(os.sep):
+            path = os.path.abspath(path)
+        if _lies_in(folder, path) and name not in cloudpickle.list_registry_pickle_by_value():
             cloudpickle.register_pickle_by_value(module)
 
 
@@ -127,8 +126,9 @@ def script_name() -> str:
     return os.path.basename(file) if file else "notebook"
 
 
-def _lies_in(folder: str, file: str) -> bool:
-    path = os.path.abspath(file)  # asked of thousands of modules; most do not lie there
+@functools.cache  # asked of thousands of modules at each search
+def _lies_in(folder: str, path: str) -> bool:
+    path = os.path.normpath(path)
     return path.startswith(folder.rstrip(os.sep) + os.sep) and not (
         any(f"{os.sep}{name}{os.sep}" in path for name in _INSTALLED)
         or path.startswith(os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep)
