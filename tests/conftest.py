@@ -81,10 +81,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.DaskCluster]:
     """A Dask scheduler with three one-thread workers, for every test that needs just that.
 
-    None is killed, so no nanny is needed, which would start an interpreter of its own.
+    None is killed, so none has a nanny.
     """
     folder = tmp_path_factory.mktemp("dask")
-    with processes.dask_cluster(folder, workers=3, options=("--no-nanny",)) as cluster:
+    with processes.dask_cluster(folder, workers=3) as cluster:
         yield cluster
 
 

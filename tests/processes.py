@@ -32,12 +32,13 @@ BARE_ENVIRONMENT = {
 
 
 QUIET = {
+    "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "fork",
     "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "500ms",
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
 }
-"""Without it each idle scheduler, nanny and worker takes a twentieth of a processor, to look at
-itself a hundred times a second."""
+"""What makes Dask's processes cheap: a nanny forks its worker, which has all libraries then; and no
+process looks at itself a hundred times a second, which takes a twentieth of a processor each."""
 
 
 @dataclass
@@ -47,6 +48,8 @@ class DaskCluster:
     folder: pathlib.Path
     address: str
     scheduler: Process
+    nannies: bool
+    """Whether a worker that is killed comes back; a nanny is one more process for each."""
     workers: dict[str, Process] = field(default_factory=dict)
 
     def add_worker(
@@ -56,12 +59,12 @@ class DaskCluster:
         env: Mapping[str, str] | None = None,
         options: tuple[str, ...] = (),
     ) -> Process:
-        """Start a one-thread worker with a nanny; ``prefix`` is a command to start it under."""
+        """Start a one-thread worker; ``prefix`` is a command to start it under."""
         home = self.folder / name
         home.mkdir()
         command = [*prefix, sys.executable, "-m", "dask", "worker", self.address, "--name", name]
         command += ["--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
-        command += options
+        command += ["--nanny" if self.nannies else "--no-nanny", *options]
         worker = start(command, home, {**QUIET, **(env or {})}, self.folder / f"{name}.log")
         self.workers[name] = worker
         return worker
@@ -103,12 +106,9 @@ def stop(process: Process) -> None:
 
 @contextlib.contextmanager
 def dask_cluster(
-    folder: pathlib.Path, workers: int, port: int = 0, options: tuple[str, ...] = ()
+    folder: pathlib.Path, workers: int, port: int = 0, nannies: bool = False
 ) -> Iterator[DaskCluster]:
-    """A scheduler, at any port for 0, with ``workers`` workers named node-1, node-2, ...
-
-    ``options`` are those of each worker.
-    """
+    """A scheduler, at any port for 0, with ``workers`` workers named node-1, node-2, ..."""
     identity = folder / "scheduler.json"
     command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1"]
     command += [
@@ -122,13 +122,14 @@ def dask_cluster(
     process = start(command, folder, QUIET, folder / "scheduler.log")
     try:
         until(lambda: identity.exists() and identity.read_text(), "the scheduler's file")
-        cluster = DaskCluster(folder, json.loads(identity.read_text())["address"], process)
+        address = json.loads(identity.read_text())["address"]
+        cluster = DaskCluster(folder, address, process, nannies)
     except BaseException:
         stop(process)
         raise
     try:
         for number in range(1, workers + 1):
-            cluster.add_worker(f"node-{number}", options=options)
+            cluster.add_worker(f"node-{number}")
         yield cluster
     finally:
         cluster.close()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.fork_server import Process
-from tests.processes import free_port, start, stop
+from tests.processes import QUIET, free_port, start, stop
 from tests.waiting import until
 
 
@@ -65,7 +65,7 @@ class FragileCluster:
         self._started += 1
         home = self.folder / f"{name}-{self._started}"
         home.mkdir(parents=True)
-        return start(command, home, self.env, home / "log")
+        return start(command, home, {**QUIET, **self.env}, home / "log")
 
     def _listens(self) -> bool:
         with contextlib.suppress(OSError):

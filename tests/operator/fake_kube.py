@@ -7,17 +7,19 @@ with it at once, and controllers of Kubernetes and Dask are played by tests (``l
 
 from __future__ import annotations
 
-import copy
 import datetime
 import itertools
+import pickle
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ClusterError
 from hyn_k8s.kube import EVENT, Kind, Ref
+
+T = TypeVar("T")
 
 NOW = datetime.datetime(2026, 11, 28, 12, 0, 0, tzinfo=datetime.UTC)
 """When every test begins."""
@@ -77,7 +79,7 @@ class FakeKube:
 
     def get(self, ref: Ref) -> Manifest | None:
         self._called("get", ref)
-        return copy.deepcopy(self.objects.get(ref))
+        return copied(self.objects.get(ref))
 
     def list(
         self,
@@ -95,13 +97,13 @@ class FakeKube:
             and _has(each["metadata"].get("labels") or {}, labels)
             and all(_field(each, path) == value for path, value in (fields or {}).items())
         ]
-        return copy.deepcopy(sorted(found, key=lambda each: str(each["metadata"]["name"])))
+        return copied(sorted(found, key=lambda each: str(each["metadata"]["name"])))
 
     def apply(self, manifest: Manifest) -> Manifest:
         ref = Ref.to(manifest)
         self._called("apply", ref)
         _check(ref, manifest)
-        given = copy.deepcopy(manifest)
+        given = copied(manifest)
         before = self.objects.get(ref)
         if before is None:
             given["metadata"] |= {
@@ -115,8 +117,8 @@ class FakeKube:
         else:
             given.pop("status", None)
             self._change(ref, _dropped(self._applied.get(ref, {}), given))
-        self._applied[ref] = copy.deepcopy(manifest)
-        return copy.deepcopy(self.objects[ref])
+        self._applied[ref] = copied(manifest)
+        return copied(self.objects[ref])
 
     def patch(self, ref: Ref, changes: Mapping[str, Any]) -> None:
         self._called("patch", ref)
@@ -128,7 +130,7 @@ class FakeKube:
         before = self.objects.get(ref)
         if before is None or uid not in (None, before["metadata"]["uid"]):
             return
-        after = before | {"status": copy.deepcopy(dict(status))}
+        after = before | {"status": copied(dict(status))}
         if after != before:
             self._store(ref, after)
 
@@ -172,13 +174,13 @@ class FakeKube:
     def put(self, manifest: Manifest) -> Manifest:
         """Have exactly this object, as a controller or Kubernetes makes it."""
         ref = Ref.to(manifest)
-        stored = copy.deepcopy(manifest)
+        stored = copied(manifest)
         stored["metadata"].setdefault("uid", f"uid-{next(self._uids):04d}")
         stored["metadata"].setdefault(
             "creationTimestamp", self.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
         )
         self._store(ref, stored)
-        return copy.deepcopy(self.objects[ref])
+        return copied(self.objects[ref])
 
     def change(self, ref: Ref, changes: Mapping[str, Any]) -> None:
         """Merge ``changes`` into an object, its status included."""
@@ -247,9 +249,15 @@ class FakeKube:
         self.objects[ref] = manifest
 
 
+def copied(given: T) -> T:
+    """A copy of an object of the API and of all within; in a tenth of ``copy.deepcopy``'s time."""
+    copy: T = pickle.loads(pickle.dumps(given, pickle.HIGHEST_PROTOCOL))
+    return copy
+
+
 def merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``before`` after a merge patch, as RFC 7386 has it."""
-    after = copy.deepcopy(dict(before))
+    after = copied(dict(before))
     for key, value in changes.items():
         if value is None:
             after.pop(key, None)
@@ -257,7 +265,7 @@ def merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
             old = after.get(key)
             after[key] = merged(old if isinstance(old, Mapping) else {}, value)
         else:
-            after[key] = copy.deepcopy(value)
+            after[key] = copied(value)
     return after
 
 

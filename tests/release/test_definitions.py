@@ -16,7 +16,7 @@ from hyn_k8s.release.definitions import (
     is_newer,
     read_definitions,
 )
-from tests.operator.fake_kube import FakeKube
+from tests.operator.fake_kube import FakeKube, copied
 
 OURS = CUSTOM_RESOURCE_DEFINITION.ref(None, "searchjobs.hyn-k8s.dev")
 DASKS = [
@@ -42,6 +42,22 @@ def kube() -> FakeKube:
 
     kube.before_call = serve
     return kube
+
+
+@pytest.fixture(scope="module")
+def read_once() -> list[Manifest]:
+    """What reading all of them takes half a second for."""
+    return read_definitions(with_dask=True)
+
+
+@pytest.fixture
+def _read(read_once: list[Manifest], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on they are not read from their files any more."""
+
+    def read(with_dask: bool) -> list[Manifest]:
+        return copied(read_once if with_dask else read_once[:1])
+
+    monkeypatch.setattr("hyn_k8s.release.definitions.read_definitions", read)
 
 
 def found(package: str | None, ref: Ref = OURS, **metadata: Any) -> Manifest:
@@ -82,6 +98,7 @@ class TestWhatIsRead:
         assert packages == [OUR_PACKAGE] + 4 * [DASKS_PACKAGE]
 
 
+@pytest.mark.usefixtures("_read")
 class TestWhatIsApplied:
     def test_all_to_a_new_cluster(self, kube: FakeKube) -> None:
         told = applied(kube)

@@ -192,7 +192,7 @@ class TestLostWorkers:
     def own_cluster(self, tmp_path: pathlib.Path) -> Iterator[DaskCluster]:
         """A cluster that a test may hurt."""
         (tmp_path / "dask").mkdir()
-        with dask_cluster(tmp_path / "dask", workers=2) as cluster:
+        with dask_cluster(tmp_path / "dask", workers=2, nannies=True) as cluster:
             yield cluster
 
     def test_a_worker_killed_under_its_trial_costs_an_attempt_and_no_trial(

@@ -7,7 +7,7 @@ and ends in a pipeline that predicts; whatever is lost on the way to a worker an
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -95,26 +95,28 @@ def seen(made: Any, pipeline: Any, test: pd.DataFrame) -> Any:
     return trials, weights, pipeline.predict_proba(test)[:, 1].round(10).tolist()
 
 
-@pytest.mark.parametrize("place", ["this-process", "dask"])
 def test_one_in_flight_gives_the_pipeline_of_hypernets_own_dispatcher(
-    bank: Any, cluster: DaskCluster, tmp_path: pathlib.Path, place: str
+    bank: Any, cluster: DaskCluster, tmp_path: pathlib.Path
 ) -> None:
-    one = {"HYN_SEARCH_BACKEND": "standalone"} if place == "this-process" else {}
-    env = {"HYN_SEARCH_EXECUTORS": "1", **one}
-    address = None if one else cluster.address
-    result = []
-    for kind in (InProcessDispatcher, DaskDispatcher):
+    def run(
+        name: str, dispatcher: Callable[[], Any], address: str | None, env: dict[str, str]
+    ) -> Any:
         # A root of its own: Hypernets keeps transformed data there, and draws less where it has.
-        with session_on(address, str(tmp_path / kind.__name__), env) as (session, _):
-            dispatcher = kind("models") if kind is InProcessDispatcher else kind()
+        with session_on(address, str(tmp_path / name), env) as (session, _):
             set_random_state(7)
-            made = experiment(bank, dispatcher, **FULL)
-            result.append(seen(made, made.run(max_trials=6), bank[1]))
-    assert searches_of(session) == ["search-1", "search-2"]
-    upstream, ours = result
-    assert ours == upstream
-    assert len(ours[0]) == 2
-    assert sum(weight > 0 for weight in ours[1]) > 1
+            made = experiment(bank, dispatcher(), **FULL)
+            pipeline = made.run(max_trials=6)
+            if name != "upstream":
+                assert searches_of(session) == ["search-1", "search-2"]
+            return seen(made, pipeline, bank[1])
+
+    standalone = {"HYN_SEARCH_BACKEND": "standalone"}
+    upstream = run("upstream", lambda: InProcessDispatcher("models"), None, standalone)
+    assert len(upstream[0]) == 2
+    assert sum(weight > 0 for weight in upstream[1]) > 1
+    assert run("this-process", DaskDispatcher, None, standalone) == upstream
+    one = {"HYN_SEARCH_EXECUTORS": "1"}
+    assert run("worker", DaskDispatcher, cluster.address, one) == upstream
 
 
 def searches_of(session: Session) -> list[str]:

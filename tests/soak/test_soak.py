@@ -39,7 +39,10 @@ WARM_UP_SESSIONS = 3
 def test_hundreds_of_searches_all_end_and_leave_nothing(tmp_path: pathlib.Path) -> None:
     choices = random.Random(7)
     (tmp_path / "cluster").mkdir()
-    with dask_cluster(tmp_path / "cluster", 2) as cluster, Client(cluster.address) as watcher:
+    with (
+        dask_cluster(tmp_path / "cluster", 2, nannies=True) as cluster,
+        Client(cluster.address) as watcher,
+    ):
         before: dict[str, int] = {}
         for number in range(SEARCHES // SEARCHES_IN_A_SESSION):
             environ = {

@@ -81,7 +81,7 @@ def run(dispatcher: str, folder: pathlib.Path, expression: str) -> bool:
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
         if dispatcher == DASK:
-            cluster = stack.enter_context(dask_cluster(folder / "dask", WORKERS))
+            cluster = stack.enter_context(dask_cluster(folder / "dask", WORKERS, nannies=True))
             environment["DASK_SCHEDULER_ADDRESS"] = cluster.address
         process = subprocess.Popen(
             _pytest(dispatcher, folder, expression),

@@ -33,7 +33,7 @@ def test_workers_with_other_working_directories(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "dask").mkdir()
-    with dask_cluster(tmp_path / "dask", workers=2) as cluster:
+    with dask_cluster(tmp_path / "dask", workers=2, nannies=True) as cluster:
         check_run(tmp_path, "--executors", "2", "--scheduler", cluster.address)
     assert {row["worker"] for row in trials(tmp_path)} == {"node-1", "node-2"}
     check_models(tmp_path, monkeypatch)
