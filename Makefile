@@ -11,6 +11,10 @@ RUNNABLE := $(VENV)/runnable
 # One process of tests for each core. Those that run out of tests take some of the others'.
 PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal
 
+# Tests start hundreds of interpreters. Without bytecode each compiles all libraries anew, which
+# takes three times as long as to import them; uv leaves that to the first import.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Shared by all checkouts: what mypy has found of a file that has not changed.
 export MYPY_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hyn-k8s/mypy
 
