@@ -15,7 +15,7 @@ from hyn_k8s.cli.job_file import read_job_file
 from hyn_k8s.errors import SpecError
 from tests.cli.scripts import write_script
 from tests.faults.scripts import SCRIPT
-from tests.processes import run_cli
+from tests.processes import DaskCluster, run_cli
 
 pytestmark = pytest.mark.processes
 
@@ -180,10 +180,10 @@ def test_an_inline_script_runs_and_goes_on_by_the_searchs_name(tmp_path: pathlib
     assert (tmp_path / "workdir/heart-1/search-1/summary.json").exists()
 
 
-def test_flags_and_a_script_behind_them_win(tmp_path: pathlib.Path) -> None:
+def test_flags_and_a_script_behind_them_win(cluster: DaskCluster, tmp_path: pathlib.Path) -> None:
     write_script(tmp_path / "scripts")
     file = written(tmp_path, job(executors=3, args=["--trials", "2"]))
-    options = ["--executors", "1", "--run", "mine"]
+    options = ["--scheduler", cluster.address, "--executors", "1", "--run", "mine"]
     done = run_cli("run", "-f", file, *options, "scripts/mine.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 trials at a time" in done.stderr
@@ -191,12 +191,13 @@ def test_flags_and_a_script_behind_them_win(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_script_behind_the_options_is_run_instead_of_a_config_maps(
-    tmp_path: pathlib.Path,
+    cluster: DaskCluster, tmp_path: pathlib.Path
 ) -> None:
     write_script(tmp_path / "scripts")
     script = {"configMap": {"name": "scripts", "key": "mine.py"}}
     file = written(tmp_path, job(script=script, executors=1, args=["--trials", "2"]))
-    done = run_cli("run", "-f", file, "--run", "mine", "scripts/mine.py", cwd=tmp_path)
+    options = ["--scheduler", cluster.address, "--run", "mine"]
+    done = run_cli("run", "-f", file, *options, "scripts/mine.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "workdir/mine/search-1/summary.json").exists()
 
