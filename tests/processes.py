@@ -24,6 +24,7 @@ from minio import Minio
 from tests.fork_server import Process, can_fork, fork
 from tests.waiting import until
 
+ROOT = pathlib.Path(__file__).parents[1]
 BIN = pathlib.Path(sys.executable).parent
 BARE_ENVIRONMENT = {
     key: value for key, value in os.environ.items() if not key.startswith(("HYN_", "DASK_", "AWS_"))
@@ -181,8 +182,8 @@ class S3Server:
 def s3_server(folder: pathlib.Path) -> Iterator[S3Server]:
     """moto's server with one user, and authentication switched on."""
     port = free_port()
-    command = [str(BIN / "moto_server"), "--host", "127.0.0.1", "--port", str(port)]
-    process = start(command, folder, None, folder / "s3.log")
+    command = [sys.executable, "-m", "tests.s3_server", str(port)]
+    process = start(command, folder, {"PYTHONPATH": str(ROOT)}, folder / "s3.log")
     try:
         endpoint = f"http://127.0.0.1:{port}"
         until(lambda: _answers(endpoint), "moto's server")
