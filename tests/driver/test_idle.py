@@ -57,6 +57,6 @@ def wait_for(path: pathlib.Path) -> Callable[[], None]:
 
     def wait() -> None:  # within a function: workers get its code, not its module's name
         while not path.exists():
-            time.sleep(0.1)
+            time.sleep(0.1)  # only a file reaches a task that has begun
 
     return wait
