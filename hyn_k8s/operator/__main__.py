@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 
 import kopf
 
 from hyn_k8s.api_server import ApiServer
 from hyn_k8s.errors import HynError
+from hyn_k8s.operator.fixed_namespaces import watch_only_these
 from hyn_k8s.operator.handlers import Operator, register
 from hyn_k8s.operator.settings import read_operator_settings
 
@@ -30,7 +32,7 @@ def main() -> None:
     register(registry, Operator(kube, settings))
     kopf.run(
         registry=registry,
-        settings=_kopf_settings(),
+        settings=_kopf_settings(settings.namespaces),
         standalone=True,
         clusterwide=not settings.namespaces,
         namespaces=list(settings.namespaces),
@@ -38,8 +40,10 @@ def main() -> None:
     )
 
 
-def _kopf_settings() -> kopf.OperatorSettings:
+def _kopf_settings(namespaces: Collection[str]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
+    if namespaces:
+        watch_only_these(settings)
     # Nothing of kopf's is ever written to an object; these are for the case that it would be.
     settings.persistence.finalizer = "hyn-k8s.dev/finalizer"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="hyn-k8s.dev")

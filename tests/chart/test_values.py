@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from hyn_k8s.api.chart import Values, values_schema
+from hyn_k8s.operator import fixed_namespaces
 from hyn_k8s.operator.settings import OperatorSettings
 from tests.chart.rendering import CHART, Object, Render, Rendered
 
@@ -119,8 +120,12 @@ CASES: dict[str, tuple[dict[str, Any], Check]] = {
         {"watchNamespaces": ["red", "blue"]},
         lambda r: (
             OperatorSettings.from_env(r.operator_env()).namespaces == ("red", "blue")
-            and r.controller("dask-controller")["containers"][0]["args"][-4:]
-            == ["--namespace", "red", "--namespace", "blue"]
+            and r.controller("dask-controller")["containers"][0]["args"][-6:]
+            == [
+                *("--module", fixed_namespaces.__name__),
+                *("--namespace", "red"),
+                *("--namespace", "blue"),
+            ]
         ),
     ),
     "searchNamespaces": (
