@@ -36,9 +36,11 @@ COPY constraints.txt docker/install.sh /build/
 RUN python3 -m venv /opt/hyn-k8s && sh /build/install.sh dask distributed
 WORKDIR /tmp
 
-FROM base AS runtime
+FROM base AS runtime-libraries
 COPY --from=requirements /build/runtime.txt /build/
 RUN sh /build/install.sh --requirement /build/runtime.txt
+
+FROM runtime-libraries AS runtime
 COPY pyproject.toml README.md LICENSE /build/hyn-k8s/
 COPY hyn_k8s /build/hyn-k8s/hyn_k8s
 RUN pip install --no-deps /build/hyn-k8s
@@ -51,9 +53,11 @@ LABEL org.opencontainers.image.title="hyn-k8s runtime" \
 USER 1000:1000
 CMD ["hyn-k8s", "--help"]
 
-FROM base AS operator
+FROM base AS operator-libraries
 COPY --from=requirements /build/operator.txt /build/
 RUN sh /build/install.sh --requirement /build/operator.txt
+
+FROM operator-libraries AS operator
 COPY pyproject.toml README.md LICENSE /build/hyn-k8s/
 COPY hyn_k8s /build/hyn-k8s/hyn_k8s
 RUN pip install --no-deps /build/hyn-k8s

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from tests.kind import docker, images
 from tests.kind.choice import Way, official_node
 from tests.kind.go_programs import build_kubernetes, build_program
-from tests.kind.node_image import node_image
+from tests.kind.node_image import node_image, with_images
 from tests.kind.pins import Pins
 from tests.kind.root_filesystems import root_filesystem
 
@@ -27,7 +27,11 @@ class Building:
     """What is being built; each part can be waited for by itself."""
 
     node: Future[str]
-    """The name of the image of the cluster's nodes."""
+    """The name of the control plane's image."""
+    worker: Future[str]
+    """The name of the other nodes' image."""
+    laid: Future[list[str]]
+    """The names of the images that this one has in it, beside those of Kubernetes itself."""
     ours: Future[dict[str, str]]
     """The project's images, by target."""
     servers: Future[dict[str, str]]
@@ -38,11 +42,11 @@ class Building:
     @property
     def parts(self) -> Sequence[Future[Any]]:
         """All of it."""
-        return (self.node, self.ours, self.servers, self.ceph)
+        return (self.node, self.worker, self.laid, self.ours, self.servers, self.ceph)
 
 
 def begin(pool: ThreadPoolExecutor, pins: Pins, way: Way, shared: str) -> Building:
-    """Have ``pool``, of eight threads or more, build all that is not there yet."""
+    """Have ``pool``, of twelve threads or more, build all that is not there yet."""
 
     def after(
         needed: Sequence[Future[Any]], function: Callable[..., T], *arguments: object
@@ -64,11 +68,15 @@ def begin(pool: ThreadPoolExecutor, pins: Pins, way: Way, shared: str) -> Buildi
         node = pool.submit(official_node, pins)
         ours = pool.submit(images.build_ours, pins, way)
         servers = after(built, images.build_servers, pins)
-        return Building(node, ours, servers, pool.submit(lambda: None))
+        return Building(node, node, pool.submit(list), ours, servers, pool.submit(lambda: None))
     daemon = pool.submit(docker.start_daemon, pins)
-    ours = after([daemon], images.build_ours, pins, way)
+    libraries = after([daemon], images.build_libraries, pins, way)
+    ours = after([libraries], images.build_ours, pins, way)
     roots = [after([daemon], root_filesystem, pins, name) for name in ("network", "node")]
     node = after([*roots, *built[:2]], node_image, pins)
     servers = after([daemon, *built[-len(images.SERVERS) :]], images.build_servers, pins)
+    laid = pool.submit(lambda: [*libraries.result(), *servers.result().values()])
+    worker = pool.submit(lambda: with_images(node.result(), laid.result()))
     packages = pins.debian["ceph"].packages if shared == "cephfs" else ()
-    return Building(node, ours, servers, after([daemon], docker.install, packages))
+    ceph = after([daemon], docker.install, packages)
+    return Building(node, worker, laid, ours, servers, ceph)

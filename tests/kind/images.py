@@ -15,7 +15,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from tests.kind import docker
+from tests.kind import archives, docker
 from tests.kind.choice import Way
 from tests.kind.go_programs import build_program
 from tests.kind.pins import Pins, cache
@@ -34,16 +34,26 @@ def build_ours(pins: Pins, way: Way) -> dict[str, str]:
 
     They do not say of which commit they are: one that changes nothing in them changes no image.
     """
-    options = ["--build-arg", f"BASE_IMAGE={_base_image(pins, way)}"]
-    if way is Way.OFFLINE:
-        options += ["--network", "host"]
     built = {}
     for target in OURS:
         say(f"building the {target} image")
-        name = released(target)
-        docker.build(name, ROOT, "--target", target, *options)
-        built[target] = _tagged(name)
+        built[target] = _build(pins, way, target, released(target))
     return built
+
+
+def build_libraries(pins: Pins, way: Way) -> list[str]:
+    """Build what the project's images are built on, which seldom changes; the names."""
+    targets = [f"{name}-libraries" for name in OURS]
+    say("building the images of libraries")
+    return [_build(pins, way, target, f"hyn-k8s/{target}:dev") for target in targets]
+
+
+def _build(pins: Pins, way: Way, target: str, name: str) -> str:
+    options = ["--build-arg", f"BASE_IMAGE={_base_image(pins, way)}"]
+    if way is Way.OFFLINE:
+        options += ["--network", "host"]
+    docker.build(name, ROOT, "--target", target, *options)
+    return _tagged(name)
 
 
 def released(name: str) -> str:
@@ -70,16 +80,18 @@ def build_servers(pins: Pins) -> dict[str, str]:
     return built
 
 
-def load(group: str, images: Sequence[str], nodes: Sequence[str]) -> None:
+def load(group: str, images: Sequence[str], nodes: Sequence[str], laid: Sequence[str]) -> None:
     """Have ``images`` on ``nodes``, whose containerd answers: on all nodes at a time.
+
+    What they are built on is not loaded if it is ``laid`` into the nodes.
 
     Raises:
         CommandError: a node does not take them.
     """
-    on_nodes = [_images_on(node) for node in nodes]
-    if all(f"docker.io/{image}" in on for image in images for on in on_nodes):
+    on_all = frozenset.intersection(*map(_images_on, nodes))
+    if on_all.issuperset(images):
         return
-    archive = saved(group, images)
+    archive = saved(group, images, [each for each in laid if each in on_all])
     say(f"loading {', '.join(images)} into {len(nodes)} nodes")
     importing = ("ctr", "--namespace", "k8s.io", "images", "import", "--all-platforms", "-")
     with contextlib.ExitStack() as ending:
@@ -93,16 +105,14 @@ def load(group: str, images: Sequence[str], nodes: Sequence[str]) -> None:
         raise CommandError(f"{', '.join(images)} cannot be loaded into {', '.join(nodes)}")
 
 
-def saved(group: str, images: Sequence[str]) -> pathlib.Path:
+def saved(group: str, images: Sequence[str], laid: Sequence[str]) -> pathlib.Path:
     """The archive of ``images``, kept for the next cluster in place of the group's one before."""
-    told = hashlib.sha256(" ".join(images).encode()).hexdigest()[:12]
+    told = hashlib.sha256(" ".join([*images, *laid]).encode()).hexdigest()[:12]
     archive = cache() / f"{group}-{told}.tar"
     if not archive.exists():
         for before in cache().glob(f"{group}-*.tar*"):
             before.unlink()
-        whole = archive.with_suffix(".tar.part")
-        run("docker", "save", "--output", whole, *images)
-        whole.rename(archive)
+        archives.write(archive, images, archives.layers(laid))
     return archive
 
 
@@ -123,8 +133,9 @@ def pulled(registry: str) -> dict[str, str]:
 
 
 def _images_on(node: str) -> frozenset[str]:
+    """The names of the images on a node, as Docker has them."""
     listed = run("docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "list", "-q")
-    return frozenset(listed.split())
+    return frozenset(name.removeprefix("docker.io/") for name in listed.split())
 
 
 def _tagged(name: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 from tests.kind import docker
 from tests.kind.go_programs import build_kubernetes, build_program, module_folder
@@ -21,6 +22,7 @@ from tests.waiting import until
 _COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 _ENTRYPOINT = 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]'
 _MAKER = "hyn-k8s-node-maker"
+_LADEN = "hyn-k8s-offline/laden-node"
 
 
 def node_image(pins: Pins) -> str:
@@ -39,10 +41,25 @@ def node_image(pins: Pins) -> str:
     return name
 
 
+def with_images(node: str, images: Sequence[str]) -> str:
+    """The name of ``node`` with ``images`` of Docker laid into it; one of other images goes."""
+    told = hashlib.sha256(" ".join([node, *images]).encode()).hexdigest()[:12]
+    name = f"{_LADEN}:{told}"
+    if not docker.has_image(name):
+        for before in run("docker", "image", "ls", "--quiet", _LADEN).split():
+            succeeds("docker", "image", "rm", before)  # a node may still run it
+        say(f"laying {', '.join(images)} into the node image")
+        archive = cache() / "laid-images.tar"
+        run("docker", "save", "--output", archive, *images)
+        _with_images(node, archive, name)
+        archive.unlink()
+    return name
+
+
 def _told(pins: Pins) -> str:
     """What the image is made of, beside its versions."""
     digest = hashlib.sha256(repr(pins).encode())
-    for path in sorted(FILES.iterdir()):
+    for path in (pathlib.Path(__file__), *sorted(FILES.iterdir())):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 
@@ -108,7 +125,12 @@ def _with_images(bare: str, archive: pathlib.Path, name: str) -> None:
     inside = ("docker", "exec", _MAKER, "ctr")
     try:
         until(lambda: succeeds(*inside, "version"), "the node's containerd to answer", 60)
-        run(*inside, "--namespace", "k8s.io", "images", "import", "--all-platforms", "/images.tar")
+        in_kubernetes = (*inside, "--namespace", "k8s.io")
+        run(*in_kubernetes, "images", "import", "--all-platforms", "/images.tar")
+        # kind copies all that is here into each node. The layers are unpacked, and do not go twice.
+        content = run(*in_kubernetes, "content", "list").splitlines()
+        packed = [line.split()[0] for line in content if "containerd.io/uncompressed=" in line]
+        run(*in_kubernetes, "content", "rm", *packed)
         run("docker", "stop", _MAKER)
         run("docker", "commit", "--change", _ENTRYPOINT, "--change", "CMD []", _MAKER, name)
     finally:

@@ -131,21 +131,24 @@ def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
     is_same = before is not None and (before.way, before.shared) == (way, shared)
     with ThreadPoolExecutor(_THREADS) as pool:
         parts = building.begin(pool, pins, way, shared)
-        node = parts.node.result()
+        node, worker = parts.node.result(), parts.worker.result()
         tools = _Tools.of(pins, way)
         made: Future[None] | None = None
         if not is_same or not _answers(tools, kubeconfig) or not _is_shared(shared):
             forget_cluster()
             run(tools.kind, "delete", "cluster", "--name", NAME)
             parts.ceph.result()
-            made = pool.submit(_create, pins, tools, node, kubeconfig, shared)
+            made = pool.submit(_create, pins, tools, (node, worker), kubeconfig, shared)
+        laid = parts.laid.result()
         built: dict[str, str] = {}
         for group, part in (("ours", parts.ours), ("servers", parts.servers)):
             found = part.result()
+            names = list(found.values())
             if made is not None:
-                images.saved(group, list(found.values()))
+                if not set(names).issubset(laid):
+                    images.saved(group, names, laid)
                 _await_containerd(made)
-            images.load(group, list(found.values()), WORKER_NODES)
+            images.load(group, names, WORKER_NODES, laid)
             built |= found
         if made is not None:
             made.result()
@@ -181,9 +184,16 @@ def _is_shared(shared: str) -> bool:
     return shared != "cephfs" or CephFS().is_up
 
 
-def _create(pins: Pins, tools: _Tools, node: str, kubeconfig: pathlib.Path, shared: str) -> None:
-    """Make the cluster, over a shared directory that is empty."""
+def _create(
+    pins: Pins, tools: _Tools, node_images: tuple[str, str], kubeconfig: pathlib.Path, shared: str
+) -> None:
+    """Make the cluster, over a shared directory that is empty.
+
+    The images are the control plane's, and the other nodes'.
+    """
     configuration = yaml.safe_load(CONFIGURATION.read_text())
+    for each in configuration["nodes"]:
+        each["image"] = node_images[each["role"] == "worker"]
     ceph = CephFS()
     ceph.stop()
     if shared == "cephfs":
@@ -199,7 +209,7 @@ def _create(pins: Pins, tools: _Tools, node: str, kubeconfig: pathlib.Path, shar
     say("creating the cluster")
     try:
         run(
-            *(tools.kind, "create", "cluster", "--config", written, "--image", node),
+            *(tools.kind, "create", "cluster", "--config", written),
             *("--kubeconfig", kubeconfig, "--wait", "180s"),
             cwd=images.ROOT,  # the configuration has a path of the checkout
         )
