@@ -11,6 +11,9 @@ RUNNABLE := $(VENV)/runnable
 # One process of tests for each core. Those that run out of tests take some of the others'.
 PYTEST := $(BIN)/python -m pytest -n logical --dist worksteal
 
+E2E_ALONE := $(BIN)/python -m pytest tests/e2e
+E2E_BESIDE := $(E2E_ALONE) -n 3 --dist loadgroup
+
 # Tests start hundreds of interpreters. Without bytecode each compiles all libraries anew, which
 # takes three times as long as to import them; uv leaves that to the first import.
 unexport PYTHONDONTWRITEBYTECODE
@@ -80,14 +83,17 @@ kind-up: $(INSTALLED) ## a Kubernetes cluster with the images on it, by Docker o
 kind-down: $(INSTALLED) ## end that cluster
 	$(BIN)/python -m tests.kind down
 
-e2e: E2E = e2e and not faults and not network
+# Beside each other: tests that share a release, and those that bring their own. Then one by one.
+e2e: E2E = e2e and not full and not network
 e2e-full: E2E = e2e and not network
 e2e e2e-full: kind-up ## the integration tests on that cluster, which ends then (KEEP=1 keeps it)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m '$(E2E) and not alone and not afterwards' tests/e2e $(ARGS); beside=$$?; \
-	$(BIN)/python -m pytest -m '$(E2E) and alone' tests/e2e $(ARGS); alone=$$?; \
-	[ -n "$(ARGS)" ] || $(BIN)/python -m pytest -m afterwards tests/e2e; afterwards=$$?; \
+	codes=; \
+	$(E2E_BESIDE) -m '$(E2E) and not releases and not alone and not afterwards' $(ARGS); codes="$$codes $$?"; \
+	$(E2E_BESIDE) -m '$(E2E) and releases' $(ARGS); codes="$$codes $$?"; \
+	$(E2E_ALONE) -m '$(E2E) and alone' $(ARGS); codes="$$codes $$?"; \
+	[ -n "$(ARGS)" ] || { $(E2E_ALONE) -m afterwards; codes="$$codes $$?"; }; \
 	[ -n "$(KEEP)" ] || $(BIN)/python -m tests.kind down || exit 1; \
-	for code in $$beside $$alone $$afterwards; do [ $$code = 0 ] || { [ $$code = 5 ] && [ -n "$(ARGS)" ]; } || exit $$code; done
+	for code in $$codes; do [ $$code = 0 ] || { [ $$code = 5 ] && [ -n "$(ARGS)" ]; } || exit $$code; done
 
 e2e-network: kind-up ## who reaches a search's pods, on a cluster whose network enforces it
 	$(BIN)/python -m pytest -m network tests/e2e $(ARGS)

@@ -9,6 +9,7 @@ import json
 import pathlib
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -23,6 +24,18 @@ from tests.waiting import until
 CHART = ROOT / "charts" / "hyn-k8s"
 RELEASE = "hyn-k8s"
 NAMESPACE = "hyn-system"
+
+
+@dataclass(frozen=True)
+class Release:
+    """An installation of the chart."""
+
+    namespace: str
+    name: str
+
+
+SHARED = Release(NAMESPACE, RELEASE)
+"""The one for all namespaces."""
 
 Values = dict[str, Any]
 
@@ -103,15 +116,41 @@ def install_shared(helm: Helm, kube: Kube, cluster: Cluster) -> None:
         helm.install(NAMESPACE, RELEASE, values, "--description", description)
 
 
-def controller_labels(component: str) -> str:
-    """The pods of a controller of that release: ``operator`` or ``dask-controller``."""
-    return f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}"
+def remove_shared(helm: Helm) -> None:
+    """Have no such release any more."""
+    with _alone():
+        helm(NAMESPACE, "uninstall", RELEASE, "--ignore-not-found", "--wait")
 
 
-def await_controller(kube: Kube, component: str) -> None:
+def own_values(cluster: Cluster, namespace: str) -> Values:
+    """The values of a release for one namespace."""
+    return {
+        **shared_values(cluster),
+        "watchNamespaces": [namespace],
+        "searchNamespaces": [namespace],
+    }
+
+
+@contextlib.contextmanager
+def home(kube: Kube, name: str) -> Iterator[str]:
+    """A namespace for a release."""
+    metadata = {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
+    kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
+    try:
+        yield name
+    finally:
+        kube.delete("v1", "Namespace", name)
+
+
+def controller_labels(component: str, release: Release = SHARED) -> str:
+    """The pods of a controller of a release: ``operator`` or ``dask-controller``."""
+    return f"app.kubernetes.io/instance={release.name},app.kubernetes.io/component={component}"
+
+
+def await_controller(kube: Kube, component: str, release: Release = SHARED) -> None:
     """Wait until a controller works, and no earlier pod of it any more."""
     kube.await_status(
-        *("apps/v1", "Deployment", f"{RELEASE}-{component}", NAMESPACE),
+        *("apps/v1", "Deployment", f"{release.name}-{component}", release.namespace),
         lambda status: (
             status.get("availableReplicas") == 1
             and status.get("updatedReplicas") == 1
@@ -121,17 +160,35 @@ def await_controller(kube: Kube, component: str) -> None:
 
 
 @contextlib.contextmanager
-def stopped(kube: Kube, component: str) -> Iterator[None]:
+def stopped(kube: Kube, component: str, release: Release = SHARED) -> Iterator[None]:
     """Within, there is no such controller."""
-    where = ("apps/v1", "Deployment", f"{RELEASE}-{component}", NAMESPACE)
+    where = ("apps/v1", "Deployment", f"{release.name}-{component}", release.namespace)
     kube.patch(*where, {"spec": {"replicas": 0}})
-    labels = controller_labels(component)
-    until(lambda: not kube.find("v1", "Pod", NAMESPACE, labels), f"{component} to go", 60)
+    labels = controller_labels(component, release)
+    until(lambda: not kube.find("v1", "Pod", release.namespace, labels), f"{component} to go", 60)
     try:
         yield
     finally:
         kube.patch(*where, {"spec": {"replicas": 1}})
-        await_controller(kube, component)
+        await_controller(kube, component, release)
+
+
+def leftovers(kube: Kube, release: Release) -> list[str]:
+    """What a release has left, in its namespace and in the cluster."""
+    labels = f"app.kubernetes.io/instance={release.name}"
+    namespace = release.namespace
+    kinds = [
+        ("apps/v1", "Deployment", namespace),
+        ("batch/v1", "Job", namespace),
+        ("v1", "ServiceAccount", namespace),
+        ("networking.k8s.io/v1", "NetworkPolicy", namespace),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole", None),
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", None),
+        ("rbac.authorization.k8s.io/v1", "Role", None),
+    ]
+    found = [(kind, each) for api, kind, at in kinds for each in kube.find(api, kind, at, labels)]
+    found += [("Secret", each) for each in kube.find("v1", "Secret", namespace, "owner=helm")]
+    return [f"{kind} {each['metadata']['name']}" for kind, each in found]
 
 
 @contextlib.contextmanager

@@ -111,7 +111,7 @@ class TestSearchJob:
         assert re.search(r"^ +Type: +Complete$", looked, re.M)
         assert re.search(r" Normal +\w+ +searchjob/first ", looked)
 
-    @pytest.mark.faults  # most of a minute; suspension and what may change are tried elsewhere, too
+    @pytest.mark.full  # most of a minute; suspension and what may change are tried elsewhere, too
     def test_more_memory_in_the_middle(
         self, kube: Kube, shell: Shell, namespace: str, claim: str
     ) -> None:
@@ -178,7 +178,7 @@ def places(helm: Helm, kube: Kube, cluster: Cluster) -> Iterator[None]:
 
 
 @pytest.mark.alone
-@pytest.mark.faults  # it takes minutes; each step is tried otherwise in test_install
+@pytest.mark.full  # it takes minutes; each step is tried otherwise in test_install
 def test_the_life_of_a_release(
     kube: Kube, cluster: Cluster, tmp_path: pathlib.Path, places: None
 ) -> None:

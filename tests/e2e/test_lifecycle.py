@@ -34,7 +34,7 @@ wide.search([[1.0]], [1], [[1.0]], [1], max_trials=6, dataset_id="faulty")
 then another."""
 
 
-@pytest.mark.parametrize("where", ["shared", pytest.param("bucket", marks=pytest.mark.faults)])
+@pytest.mark.parametrize("where", ["shared", pytest.param("bucket", marks=pytest.mark.full)])
 def test_suspended_it_has_no_pods_and_goes_on_where_it_was(
     kube: Kube, cluster: Cluster, namespace: str, where: str, request: pytest.FixtureRequest
 ) -> None:
@@ -87,7 +87,7 @@ def test_out_of_time_it_fails_and_is_deleted_later_but_its_data_stay(
     check_kept(kube, cluster, namespace, shared, run)
 
 
-@pytest.mark.faults
+@pytest.mark.full
 def test_workers_with_nothing_to_do_go_and_come_again_and_a_busy_one_stays(
     kube: Kube, cluster: Cluster, namespace: str, shared: Kept
 ) -> None:
@@ -118,7 +118,7 @@ def workers_asked(kube: Kube, search: AppliedSearch) -> int:
     return int(found["spec"]["worker"]["replicas"]) if found else 0
 
 
-@pytest.mark.faults
+@pytest.mark.full
 def test_a_trial_that_takes_all_memory_of_its_worker_is_begun_again(
     kube: Kube, cluster: Cluster, namespace: str, shared: Kept
 ) -> None:
@@ -133,6 +133,7 @@ def test_a_trial_that_takes_all_memory_of_its_worker_is_begun_again(
     search.check_trials(9)
 
 
+@pytest.mark.full  # that their runs have two names, tests/test_names.py shows
 def test_two_of_one_name_in_two_namespaces_do_not_meet(
     kube: Kube,
     cluster: Cluster,

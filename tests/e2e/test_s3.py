@@ -11,12 +11,13 @@ from tests.e2e.servers import KEYS, await_server, minio, versitygw
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
 
-pytestmark = pytest.mark.e2e
+# With an operator, other tests search in buckets of MinIO.
+pytestmark = [pytest.mark.e2e, pytest.mark.full]
 
 SERVERS = {"minio": minio, "versitygw": versitygw}
 
 
-@pytest.fixture(params=[pytest.param("minio", marks=pytest.mark.faults), "versitygw"])
+@pytest.fixture(params=list(SERVERS))
 def storage(
     kube: Kube, cluster: Cluster, namespace: str, request: pytest.FixtureRequest
 ) -> Storage:
@@ -40,7 +41,6 @@ def test_three_pods_train_at_once(
     assert KEYS[1] not in running.driver_log()
 
 
-@pytest.mark.faults
 def test_a_worker_pod_and_then_the_driver_pod_are_deleted(
     kube: Kube, cluster: Cluster, namespace: str, storage: Storage
 ) -> None:

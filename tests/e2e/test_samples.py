@@ -33,8 +33,11 @@ TRIALS = {
 ONLY_TAKEN = ("cephfs", "gpu", "nfs")
 """What they need, no cluster of ours has."""
 
-RUN_AT_LENGTH = ("own-data", "suspend", "experiment")
-"""What they show, searches of other tests show as well; that a cluster takes them, is seen here."""
+RUN_AT_LENGTH = ("minimal", "from-configmap", "own-data", "suspend", "experiment")
+"""What they show, searches of other tests show as well; that a cluster takes them, is seen here.
+
+``test_install`` applies ``minimal``, and runs it to its end.
+"""
 
 PUT_DATA = f"""
 import pathlib
@@ -69,7 +72,7 @@ def test_there_is_a_test_for_each() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.faults] if name in RUN_AT_LENGTH else [])
+        pytest.param(name, marks=[pytest.mark.full] if name in RUN_AT_LENGTH else [])
         for name in TRIALS
     ],
 )
@@ -102,7 +105,7 @@ def trials_of(kube: Kube, cluster: Cluster, namespace: str, name: str) -> int:
     return len(trials)
 
 
-@pytest.mark.faults  # test_search_job has another one
+@pytest.mark.full  # test_search_job has another one
 def test_a_whole_experiment(cluster: Cluster, namespace: str, claim: str) -> None:
     apply(cluster, namespace, SAMPLES / "experiment.yaml")
     await_complete(cluster, namespace, "experiment")

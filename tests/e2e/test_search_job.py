@@ -90,7 +90,7 @@ def test_an_inline_script_on_the_shared_volume(
     search = applied(
         *(kube, cluster, namespace, shared),
         script={"inline": heart_disease},
-        args=["--trials", "18"],
+        args=["--trials", "9"],
         executors=None,
         worker=None,
         driver=None,
@@ -98,13 +98,13 @@ def test_an_inline_script_on_the_shared_volume(
     )
     status = search.await_complete()
     ended = time.time()
-    trials = search.check_trials(18)
+    trials = search.check_trials(9)
     trained = [trial for trial in trials if trial["started"]]
     first = min(seconds(trial["started"]) for trial in trained)
     record_property("apply -> first trial running", f"{first - began:.1f} s")
     last = max(seconds(trial["ended"]) for trial in trained)
     record_property("end of the last trial -> Complete seen", f"{ended - last:.1f} s")
-    assert status["trials"]["done"] == status["trials"]["total"] == 18
+    assert status["trials"]["done"] == status["trials"]["total"] == 9
     best = max(trials, key=lambda trial: float(trial["reward"] or "-inf"))
     assert status["best"]["rewards"] == [float(best["reward"])]
     assert status["best"]["model"] == best["model"]
@@ -185,6 +185,7 @@ OWN_DATA = (ROOT / "examples" / "own_data.py").read_text()
 ITS_ARGUMENTS = ["data/patients.csv", "--target", "target", "--trials", "6"]
 
 
+@pytest.mark.full  # the next one has such data in a bucket
 def test_a_users_own_data_and_script_on_the_shared_volume(
     kube: Kube, cluster: Cluster, namespace: str, shared: Kept
 ) -> None:

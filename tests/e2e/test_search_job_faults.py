@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 TRIALS = 24
 
 
-@pytest.fixture(params=["shared", pytest.param("bucket", marks=pytest.mark.faults)])
+@pytest.fixture(params=["shared", pytest.param("bucket", marks=pytest.mark.full)])
 def running(
     kube: Kube, cluster: Cluster, namespace: str, request: pytest.FixtureRequest
 ) -> AppliedSearch:
@@ -30,7 +30,7 @@ def running(
 
 
 @pytest.mark.parametrize(
-    "role", [pytest.param("worker", marks=pytest.mark.faults), "driver", "scheduler"]
+    "role", [pytest.param("worker", marks=pytest.mark.full), "driver", "scheduler"]
 )
 def test_a_pod_is_deleted(running: AppliedSearch, role: str) -> None:
     running.delete_a_pod(role)
@@ -39,7 +39,7 @@ def test_a_pod_is_deleted(running: AppliedSearch, role: str) -> None:
 
 
 @pytest.mark.alone
-@pytest.mark.faults
+@pytest.mark.full
 def test_both_controllers_are_deleted(kube: Kube, running: AppliedSearch) -> None:
     for controller in ("operator", "dask-controller"):
         (pod,) = kube.pods(helm.NAMESPACE, helm.controller_labels(controller))
@@ -49,24 +49,7 @@ def test_both_controllers_are_deleted(kube: Kube, running: AppliedSearch) -> Non
 
 
 @pytest.mark.alone
-def test_it_ends_while_there_is_no_operator_and_its_driver_pod_is_deleted_then(
-    kube: Kube, running: AppliedSearch
-) -> None:
-    with helm.stopped(kube, "operator"):
-        kube.await_status(
-            *("batch/v1", "Job", "search-driver", running.namespace),
-            lambda status: bool(status.get("succeeded")),
-        )
-        (driver,) = running.pods("driver")
-        kube.await_gone("v1", "Pod", driver["metadata"]["name"], running.namespace)
-    status = running.await_complete()
-    assert status["trials"]["done"] == TRIALS
-    assert status["best"]["rewards"]
-    running.check_trials(TRIALS)
-
-
-@pytest.mark.alone
-@pytest.mark.faults
+@pytest.mark.full
 def test_it_is_deleted_while_there_is_no_dask_controller(
     kube: Kube, running: AppliedSearch
 ) -> None:

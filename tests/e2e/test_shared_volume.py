@@ -9,7 +9,9 @@ from tests.e2e.objects import MOUNT, RUN, Search, shared_storage
 from tests.e2e.searches import RunningSearch, most_at_once, worker_name
 from tests.kind.cluster import Cluster
 
-pytestmark = pytest.mark.e2e
+# With an operator, other tests search on the volume; workers that mount something else, the tests
+# of the driver have as processes.
+pytestmark = [pytest.mark.e2e, pytest.mark.full]
 
 
 @pytest.mark.usefixtures("claim")
