@@ -25,7 +25,7 @@ export MYPY_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hyn-k8s/mypy
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo check test lint unit chart manifests test-docs test-benchmarks test-faults test-soak test-mutants bench images kind-images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo check test lint unit chart manifests test-full test-docs test-benchmarks test-faults test-soak test-mutants bench images kind-images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ demo: $(RUNNABLE) ## a parallel search on real data, on this machine
 	$(BIN)/hyn-k8s run --storage-root workdir examples/heart_disease.py
 
 check: lint ## format, lint, types, import rules, every test that starts no process
-	$(PYTEST) -m "$(QUICK) and not processes" $(ARGS)
+	$(PYTEST) --no-processes $(ARGS)
 
 test: lint unit chart ## all that check does, the tests that start processes, and the chart
 
@@ -44,14 +44,15 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-QUICK := not (benchmarks or docs or e2e or faults or helm or soak or upstream)
-
 unit: $(INSTALLED) ## the tests of every folder
 	$(PYTEST) $(ARGS)
 
 chart: $(INSTALLED) ## the chart and the manifests, by Helm and kubeconform (on the path, or built by Go)
 	$(BIN)/python -m tests.kind programs helm kubeconform
 	$(PYTEST) -m helm tests/chart $(ARGS)
+
+test-full: $(INSTALLED) ## the longer ones of these tests
+	$(PYTEST) -m 'full and not e2e' $(ARGS)
 
 test-docs: $(INSTALLED) ## the commands of README and every example, typed as they stand there
 	$(PYTEST) -m docs $(ARGS)
@@ -96,7 +97,7 @@ e2e e2e-full: kind-up ## the integration tests on that cluster, which ends then 
 	for code in $$codes; do [ $$code = 0 ] || { [ $$code = 5 ] && [ -n "$(ARGS)" ]; } || exit $$code; done
 
 e2e-network: kind-up ## who reaches a search's pods, on a cluster whose network enforces it
-	$(BIN)/python -m pytest -m network tests/e2e $(ARGS)
+	$(E2E_ALONE) -m network $(ARGS)
 
 test-upstream: test-hypernets test-hypergbm ## Hypernets' own tests and HyperGBM on our dispatcher (half an hour)
 

@@ -27,12 +27,18 @@ SHARED = frozenset({"cluster", "s3"})
 SHARED_BY_PARAMETER = frozenset({"dask", "s3"})
 """Values of parameters with which a test, or a fixture of it, asks for one of these."""
 
-KINDS = frozenset({"benchmarks", "docs", "e2e", "faults", "helm", "soak", "upstream"})
+KINDS = frozenset({"benchmarks", "docs", "e2e", "faults", "full", "helm", "soak", "upstream"})
 """Marks of tests that ``make check`` leaves out anyway."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``make check`` gives this one."""
+    leave_out = "leave out the tests that start processes"
+    parser.addoption("--no-processes", action="store_true", help=leave_out)
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test that shares processes with others is marked as one that starts them."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
@@ -40,6 +46,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         values = [v for v in callspec.params.values() if isinstance(v, str)] if callspec else []
         if SHARED.intersection(fixtures) or SHARED_BY_PARAMETER.intersection(values):
             item.add_marker(pytest.mark.processes)
+    if config.getoption("--no-processes"):
+        starting = [item for item in items if item.get_closest_marker("processes")]
+        config.hook.pytest_deselected(items=starting)
+        items[:] = [item for item in items if item not in set(starting)]
 
 
 def pytest_collection_finish() -> None:

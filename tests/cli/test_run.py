@@ -391,7 +391,9 @@ class TestRefused:
         assert error.startswith(f"Error: storage {root}: {said}")
         assert not (tmp_path / "body.jsonl").exists()
 
-    @pytest.mark.parametrize("backend", ["dask", "standalone"])
+    @pytest.mark.parametrize(
+        "backend", ["standalone", pytest.param("dask", marks=pytest.mark.full)]
+    )
     def test_a_storage_that_fills_up_blames_no_trial_and_with_more_room_the_run_goes_on(
         self, tmp_path: pathlib.Path, backend: str
     ) -> None:

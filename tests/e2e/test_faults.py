@@ -17,7 +17,8 @@ from tests.kind.cluster import WORKER_NODES, Cluster
 from tests.kind.running import shared_directory
 from tests.waiting import last_for
 
-pytestmark = pytest.mark.e2e
+# What befalls workers and drivers, tests/faults has as processes.
+pytestmark = [pytest.mark.e2e, pytest.mark.full]
 
 TRIALS = 24
 DRIVERS_NODE, OTHER_NODE = WORKER_NODES
@@ -36,7 +37,6 @@ def running(kube: Kube, cluster: Cluster, namespace: str, claim: str) -> Running
     return running
 
 
-@pytest.mark.full
 def test_a_worker_pod_is_deleted(kube: Kube, running: RunningSearch) -> None:
     worker = running.running_workers()[0]
     kube.delete("v1", "Pod", worker["metadata"]["name"], running.namespace)
@@ -44,7 +44,6 @@ def test_a_worker_pod_is_deleted(kube: Kube, running: RunningSearch) -> None:
     running.check_trials(TRIALS)
 
 
-@pytest.mark.full
 def test_the_driver_pod_is_deleted(kube: Kube, running: RunningSearch) -> None:
     (first,) = running.driver_pods()
     kube.delete("v1", "Pod", first["metadata"]["name"], running.namespace)
@@ -76,7 +75,6 @@ def test_a_node_of_workers_is_stopped(kube: Kube, running: RunningSearch) -> Non
 
 
 @pytest.mark.alone
-@pytest.mark.full
 def test_a_nodes_cephfs_client_is_killed(kube: Kube, ceph: CephFS, running: RunningSearch) -> None:
     directory = shared_directory(OTHER_NODE)
     ceph.kill_client(directory)
@@ -90,7 +88,6 @@ def test_a_nodes_cephfs_client_is_killed(kube: Kube, ceph: CephFS, running: Runn
 
 
 @pytest.mark.alone
-@pytest.mark.full
 def test_cephfs_hangs_for_half_a_minute(ceph: CephFS, running: RunningSearch) -> None:
     with ceph.osd_paused():
         done = running.trials_done()

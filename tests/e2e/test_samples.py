@@ -33,7 +33,10 @@ TRIALS = {
 ONLY_TAKEN = ("cephfs", "gpu", "nfs")
 """What they need, no cluster of ours has."""
 
-RUN_AT_LENGTH = ("minimal", "from-configmap", "own-data", "suspend", "experiment")
+RUN_AT_LENGTH = (
+    *("minimal", "file", "from-configmap"),
+    *("multi-objective", "own-data", "suspend", "experiment"),
+)
 """What they show, searches of other tests show as well; that a cluster takes them, is seen here.
 
 ``test_install`` applies ``minimal``, and runs it to its end.

@@ -30,7 +30,12 @@ def running(
 
 
 @pytest.mark.parametrize(
-    "role", [pytest.param("worker", marks=pytest.mark.full), "driver", "scheduler"]
+    "role",
+    [
+        pytest.param("worker", marks=pytest.mark.full),
+        pytest.param("scheduler", marks=pytest.mark.full),
+        "driver",
+    ],
 )
 def test_a_pod_is_deleted(running: AppliedSearch, role: str) -> None:
     running.delete_a_pod(role)

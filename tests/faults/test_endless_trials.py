@@ -6,6 +6,7 @@ import pytest
 
 from tests.faults.clusters import FragileCluster, lives
 from tests.faults.drivers import Scene
+from tests.faults.marks import first_on_a_directory
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -22,6 +23,7 @@ def check_timed_out(scene: Scene, trial: int) -> None:
     assert summary["workers_lost"] == 0
 
 
+@first_on_a_directory
 def test_it_is_stopped_and_the_others_succeed(
     scene: Scene, fragile: FragileCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

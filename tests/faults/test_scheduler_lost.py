@@ -10,10 +10,12 @@ import pytest
 
 from tests.faults.clusters import fragile_cluster
 from tests.faults.drivers import CONTINUE_LATER, Scene
+from tests.faults.marks import first_on_a_directory
 
 pytestmark = pytest.mark.processes
 
 
+@first_on_a_directory
 def test_one_that_comes_back_empty_at_its_address_is_given_the_rest(
     scene: Scene, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

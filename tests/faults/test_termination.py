@@ -11,11 +11,13 @@ import time
 import pytest
 
 from tests.faults.drivers import CONTINUE_LATER, Scene
+from tests.faults.marks import first_on_a_directory
 from tests.processes import DaskCluster
 
 pytestmark = pytest.mark.processes
 
 
+@first_on_a_directory
 def test_what_runs_is_reported_and_the_next_driver_goes_on(
     scene: Scene, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.drivers import CONTINUE_LATER, Driver, Scene
+from tests.faults.marks import first_in_a_bucket
 from tests.processes import DaskCluster
 from tests.waiting import until
 
@@ -27,6 +28,7 @@ def told_by(scene: Scene, driver: Driver) -> list[int]:
     return [note.trial for note in scene.told() if note.tells and note.pid == driver.process.pid]
 
 
+@first_in_a_bucket
 def test_the_second_waits_for_the_first_and_finds_all_done(
     scene: Scene, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

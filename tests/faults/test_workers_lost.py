@@ -15,6 +15,7 @@ import pytest
 
 from tests.faults.clusters import FragileCluster, fragile_cluster, frozen, lives, nanny_of
 from tests.faults.drivers import Scene
+from tests.faults.marks import first_in_a_bucket, first_on_a_directory
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -25,6 +26,7 @@ def begun(scene: Scene, trial: int) -> int:
     return len([note for note in scene.executed() if (note.what, note.trial) == ("begin", trial)])
 
 
+@first_in_a_bucket
 def test_a_worker_killed_under_its_trial_costs_an_attempt_and_no_trial(
     scene: Scene, fragile: FragileCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,6 +38,7 @@ def test_a_worker_killed_under_its_trial_costs_an_attempt_and_no_trial(
     assert "1 worker lost" in driver.said
 
 
+@first_on_a_directory
 def test_a_trial_that_kills_every_worker_fails_and_lost_workers_are_counted_apart(
     scene: Scene, fragile: FragileCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -215,6 +215,7 @@ class TestMinio:
 
 @pytest.mark.processes
 class TestOnALaptop:
+    @pytest.mark.full  # other tests of "run -f" have a cluster of their own
     def test_the_minimal_search(self, tmp_path: pathlib.Path) -> None:
         done = run_cli("run", "-f", str(SAMPLES / "minimal.yaml"), cwd=tmp_path)
         assert done.returncode == 0, done.stderr

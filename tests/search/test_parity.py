@@ -138,9 +138,23 @@ def boosted(discriminator: Any) -> Make:
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered", "ignore:divide by zero")
 class TestOneInFlight:
-    @pytest.mark.parametrize("name", SEARCHERS)
-    @pytest.mark.parametrize("cv", [True, False], ids=["cv", "no-cv"])
-    def test_searchers(self, name: str, cv: bool, parity: Parity) -> None:
+    @pytest.mark.parametrize(
+        ("cv", "name"),
+        [
+            pytest.param(
+                cv,
+                name,
+                id=f"{'cv' if cv else 'no-cv'}-{name}",
+                # Folds are no matter of the searcher's: one of each family shows it.
+                marks=[pytest.mark.full]
+                if cv and name not in ("evolution", "mcts", "nsga2")
+                else [],
+            )
+            for cv in (True, False)
+            for name in SEARCHERS
+        ],
+    )
+    def test_searchers(self, cv: bool, name: str, parity: Parity) -> None:
         def make(diary: Diary, dispatcher: Any) -> Any:
             made = SEARCHERS[name](searches.space)
             return tiny_model(made, callbacks=[diary], dispatcher=dispatcher)

@@ -69,6 +69,25 @@ def in_flight(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return count
 
 
+MOST_ALIKE = ("grid", "playback", "evolution-meta", "mcts-meta", "rnsga2", "moead")
+"""Searchers that differ from another one little enough, when several trials are in flight."""
+
+each_searcher = pytest.mark.parametrize(
+    ("in_flight", "name"),
+    [
+        pytest.param(
+            count,
+            name,
+            id=f"{'one' if count == 1 else 'three'}-{name}",
+            marks=[pytest.mark.full] if count == 3 and name in MOST_ALIKE else [],
+        )
+        for count in (1, 3)
+        for name in SEARCHERS
+    ],
+    indirect=["in_flight"],
+)
+
+
 def with_searcher(name: str) -> Make:
     """A script that searches with one of Hypernets' searchers; some of its trials fail."""
 
@@ -107,7 +126,7 @@ EVERYTHING = (
 
 
 class TestInterrupted:
-    @pytest.mark.parametrize("name", SEARCHERS)
+    @each_searcher
     def test_twice_interrupted_a_search_ends_as_if_it_never_was(
         self, name: str, in_flight: int, tmp_path: pathlib.Path
     ) -> None:
@@ -340,7 +359,7 @@ def goes_on_from_every_prefix(
 
 
 class TestEveryPrefix:
-    @pytest.mark.parametrize("name", SEARCHERS)
+    @each_searcher
     def test_of_each_searchers_journal(
         self, name: str, in_flight: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -602,7 +621,7 @@ class Counting(searches.TinyModel):
 
 
 class TestFinished:
-    @pytest.mark.parametrize("name", SEARCHERS)
+    @each_searcher
     def test_a_finished_search_is_restored_and_nothing_is_run_or_written(
         self, name: str, in_flight: int, tmp_path: pathlib.Path
     ) -> None:

@@ -27,9 +27,10 @@ from tests.e2e.servers import KEYS, await_server, minio
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
 
-pytestmark = [pytest.mark.e2e, pytest.mark.releases]
+# They install much, on a machine that does so for others of them.
+pytestmark = [pytest.mark.e2e, pytest.mark.releases, pytest.mark.timeout(600)]
 
-TRIALS = 60
+TRIALS = 45
 """Of a search that is still at it when a release has been upgraded, or taken away."""
 
 LONG = {"script": {"inline": SCRIPT}, "args": ["--trials", str(TRIALS), "--seconds", "3"]}
@@ -37,6 +38,7 @@ LONG = {"script": {"inline": SCRIPT}, "args": ["--trials", str(TRIALS), "--secon
 DEFINITIONS = ("searchjobs.hyn-k8s.dev", "daskclusters.kubernetes.dask.org")
 
 
+@pytest.mark.full  # a search is given from one release to another below, too
 def test_an_upgrade_with_a_search_running_loses_no_trial(
     helm: Helm, kube: Kube, cluster: Cluster, namespace: str, shared: Kept
 ) -> None:

@@ -10,12 +10,12 @@ from tests.e2e.search_jobs import AppliedSearch, Kept
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
 
-pytestmark = [pytest.mark.e2e, pytest.mark.releases]
+pytestmark = [pytest.mark.e2e, pytest.mark.releases, pytest.mark.full]
 
 TRIALS = 24
 
 
-@pytest.fixture(params=["shared", pytest.param("bucket", marks=pytest.mark.full)])
+@pytest.fixture(params=["shared", "bucket"])
 def kept(request: pytest.FixtureRequest) -> Kept:
     """Either storage."""
     found: Kept = request.getfixturevalue(request.param)
