@@ -68,7 +68,6 @@ def script_in_the_image(kube: Kube, namespace: str) -> dict[str, Any]:
     return {"script": {"path": "/app/search.py"}, "driver": driver}
 
 
-@pytest.mark.full  # what a deletion leaves, another one shows
 def test_out_of_time_it_fails_and_is_deleted_later_but_its_data_stay(
     kube: Kube, cluster: Cluster, namespace: str, shared: Kept
 ) -> None:
