@@ -68,6 +68,8 @@ class TinyEstimator(Estimator):
             raise SystemExit("training gave up")
         if self.kind == "slow":
             time.sleep(0.5)
+        if self.kind == "endless":
+            time.sleep(3600)
         if self.kind == "uneven":
             time.sleep(os.urandom(1)[0] / 5000)
         return self
