@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.kind import building, docker, images
+from tests.kind import building, docker, images, node_store
 from tests.kind.ceph import CephFS
 from tests.kind.choice import Way, choose
 from tests.kind.cluster import (
@@ -72,6 +72,8 @@ def take_down() -> None:
         tools = _Tools.of(pins, cluster.way if cluster else Way.OFFLINE)
         if succeeds(tools.kind, "get", "clusters"):
             run(tools.kind, "delete", "cluster", "--name", NAME)
+    for copy in _stores():
+        node_store.remove_store(copy)
     CephFS().stop()
     docker.stop_daemon()
     forget_cluster()
@@ -131,14 +133,14 @@ def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
     is_same = before is not None and (before.way, before.shared) == (way, shared)
     with ThreadPoolExecutor(_THREADS) as pool:
         parts = building.begin(pool, pins, way, shared)
-        node, worker = parts.node.result(), parts.worker.result()
+        node = parts.node.result()
         tools = _Tools.of(pins, way)
         made: Future[None] | None = None
         if not is_same or not _answers(tools, kubeconfig) or not _is_shared(shared):
             forget_cluster()
             run(tools.kind, "delete", "cluster", "--name", NAME)
             parts.ceph.result()
-            made = pool.submit(_create, pins, tools, (node, worker), kubeconfig, shared)
+            made = pool.submit(_create, pins, tools, node, parts.store, kubeconfig, shared)
         laid = parts.laid.result()
         built: dict[str, str] = {}
         for group, part in (("ours", parts.ours), ("servers", parts.servers)):
@@ -185,15 +187,15 @@ def _is_shared(shared: str) -> bool:
 
 
 def _create(
-    pins: Pins, tools: _Tools, node_images: tuple[str, str], kubeconfig: pathlib.Path, shared: str
+    pins: Pins,
+    tools: _Tools,
+    node: str,
+    building_store: Future[pathlib.Path | None],
+    kubeconfig: pathlib.Path,
+    shared: str,
 ) -> None:
-    """Make the cluster, over a shared directory that is empty.
-
-    The images are the control plane's, and the other nodes'.
-    """
+    """Make the cluster, over a shared directory that is empty."""
     configuration = yaml.safe_load(CONFIGURATION.read_text())
-    for each in configuration["nodes"]:
-        each["image"] = node_images[each["role"] == "worker"]
     ceph = CephFS()
     ceph.stop()
     if shared == "cephfs":
@@ -204,18 +206,29 @@ def _create(
         else:
             directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(0o2777)
+    store = building_store.result()
+    for each, copy in zip(configuration["nodes"], _stores(), strict=True):
+        if store is not None:
+            node_store.copy_store(store, copy)
+            mount = {"hostPath": str(copy), "containerPath": node_store.PLACE}
+            each.setdefault("extraMounts", []).append(mount)
     written = cache() / "kind-config.yaml"
     written.write_text(yaml.safe_dump(configuration))
     say("creating the cluster")
     try:
         run(
-            *(tools.kind, "create", "cluster", "--config", written),
+            *(tools.kind, "create", "cluster", "--config", written, "--image", node),
             *("--kubeconfig", kubeconfig, "--wait", "180s"),
             cwd=images.ROOT,  # the configuration has a path of the checkout
         )
     except CommandError:
         run(tools.kind, "delete", "cluster", "--name", NAME)
         raise
+
+
+def _stores() -> list[pathlib.Path]:
+    """Where each node has its copy of what containerd has from the start."""
+    return [cache() / "nodes" / f"{number}-containerd" for number in range(1 + len(WORKER_NODES))]
 
 
 def _shared_directories(configuration: Any, shared: str) -> list[pathlib.Path]:
