@@ -18,6 +18,11 @@ Object = dict[str, Any]
 Values = dict[str, Any]
 
 
+def objects_of(text: str) -> list[Object]:
+    """The objects in YAML, by libyaml: the definitions take seconds in Python."""
+    return [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each]
+
+
 @dataclass(frozen=True)
 class Rendered:
     """The objects of a release."""
@@ -74,4 +79,4 @@ def render(helm: str, values: Values | None = None, release: str = "hyn-k8s") ->
     done = subprocess.run(command, input=given, capture_output=True, text=True)
     if done.returncode:
         raise Refused(done.stderr)
-    return Rendered(tuple(each for each in yaml.safe_load_all(done.stdout) if each))
+    return Rendered(tuple(objects_of(done.stdout)))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.chart.kubernetes_schemas import write_schemas
-from tests.chart.rendering import CHART, Object, Render
+from tests.chart.rendering import CHART, Object, Render, objects_of
 from tests.kind.go_programs import module_folder
 from tests.kind.pins import read_pins
 
@@ -76,7 +76,7 @@ def test_what_helm_applies(
 
 def test_the_samples_and_what_they_run_on(kubeconform: str, schemas: pathlib.Path) -> None:
     files = [*(MANIFESTS / "samples").glob("*.yaml"), *(MANIFESTS / "dev").glob("*.yaml")]
-    objects = [each for file in files for each in yaml.safe_load_all(file.read_text()) if each]
+    objects = [each for file in files for each in objects_of(file.read_text())]
     objects = [each for each in objects if "kind" in each]  # the chart's values have none
     assert len(objects) > 12
     assert check(kubeconform, schemas, objects) == ""

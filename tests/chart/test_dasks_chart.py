@@ -6,10 +6,9 @@ import importlib.metadata
 import subprocess
 
 import pytest
-import yaml
 
 from hyn_k8s.release.rivals import Release, conflict
-from tests.chart.rendering import KUBERNETES, Object
+from tests.chart.rendering import KUBERNETES, Object, objects_of
 
 pytestmark = pytest.mark.helm
 
@@ -23,7 +22,7 @@ def installed(helm: str, *flags: str) -> list[Object]:
     command = [helm, "template", "theirs", chart, "--namespace", "dask", *flags]
     command += ["--kube-version", KUBERNETES]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = [each for each in yaml.safe_load_all(text) if each]
+    found = objects_of(text)
     deployments = [each for each in found if each["kind"] == "Deployment"]
     for each in deployments:  # which the chart leaves to helm's flag
         each["metadata"].setdefault("namespace", "dask")

@@ -9,9 +9,8 @@ import shlex
 import subprocess
 
 import pytest
-import yaml
 
-from tests.chart.rendering import CHART, KUBERNETES
+from tests.chart.rendering import CHART, KUBERNETES, objects_of
 from tests.pages import PAGES, ROOT, marked, shown_files, whole_commands
 from tests.pages import commands as commands_of
 
@@ -87,7 +86,7 @@ def test_it_renders(helm: str, tmp_path: pathlib.Path, page: pathlib.Path, comma
             words += [flag, value]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert any(each for each in yaml.safe_load_all(done.stdout))
+    assert objects_of(done.stdout)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
@@ -101,6 +100,4 @@ def test_the_command_for_the_definitions_alone_gives_them_all() -> None:
     program, applied = commands_of("chart.md", "definitions").lines[0].split(" | ")
     assert applied.startswith("kubectl apply")
     done = subprocess.run(shlex.split(program), capture_output=True, text=True, cwd=ROOT)
-    assert [each["kind"] for each in yaml.safe_load_all(done.stdout)] == [
-        "CustomResourceDefinition"
-    ] * 5
+    assert [each["kind"] for each in objects_of(done.stdout)] == ["CustomResourceDefinition"] * 5

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from tests.chart.install_manifest import NAMESPACE, install_manifest
-from tests.chart.rendering import CHART
+from tests.chart.rendering import CHART, objects_of
 
 pytestmark = pytest.mark.helm
 
@@ -14,12 +13,12 @@ FILE = CHART.parents[1] / "manifests" / "install.yaml"
 
 
 def test_it_is_fresh(helm: str) -> None:
-    made = yaml.safe_load_all(install_manifest(helm))
-    assert list(yaml.safe_load_all(FILE.read_text())) == list(made), "run: make manifests"
+    made = objects_of(install_manifest(helm))
+    assert objects_of(FILE.read_text()) == made, "run: make manifests"
 
 
 def test_it_has_the_definitions_first_and_no_hooks() -> None:
-    objects = [each for each in yaml.safe_load_all(FILE.read_text()) if each]
+    objects = objects_of(FILE.read_text())
     kinds = [each["kind"] for each in objects]
     assert kinds[:5] == ["CustomResourceDefinition"] * 5
     assert kinds[5] == "Namespace"
