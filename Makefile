@@ -51,7 +51,7 @@ chart: $(INSTALLED) ## the chart and the manifests, by Helm and kubeconform (on 
 	$(BIN)/python -m tests.kind programs helm kubeconform
 	$(PYTEST) -m helm tests/chart $(ARGS)
 
-test-full: $(INSTALLED) ## the longer ones of these tests
+test-full: $(INSTALLED) ## the longer tests that make test leaves out
 	$(PYTEST) -m 'full and not e2e' $(ARGS)
 
 test-docs: $(INSTALLED) ## the commands of README and every example, typed as they stand there
@@ -94,7 +94,8 @@ e2e e2e-full: kind-up ## the integration tests on that cluster, which ends then 
 	$(E2E_ALONE) -m '$(E2E) and alone' $(ARGS); codes="$$codes $$?"; \
 	[ -n "$(ARGS)" ] || { $(E2E_ALONE) -m afterwards; codes="$$codes $$?"; }; \
 	[ -n "$(KEEP)" ] || $(BIN)/python -m tests.kind down || exit 1; \
-	for code in $$codes; do [ $$code = 0 ] || { [ $$code = 5 ] && [ -n "$(ARGS)" ]; } || exit $$code; done
+	for code in $$codes; do [ $$code = 0 ] || { [ $$code = 5 ] && [ -n "$(ARGS)" ]; } || exit $$code; done; \
+	case "$$codes" in *0*) ;; *) echo "No such test: $(ARGS)" >&2; exit 5 ;; esac
 
 e2e-network: kind-up ## who reaches a search's pods, on a cluster whose network enforces it
 	$(E2E_ALONE) -m network $(ARGS)

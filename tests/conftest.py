@@ -27,7 +27,7 @@ SHARED = frozenset({"cluster", "s3"})
 SHARED_BY_PARAMETER = frozenset({"dask", "s3"})
 """Values of parameters with which a test, or a fixture of it, asks for one of these."""
 
-KINDS = frozenset({"benchmarks", "docs", "e2e", "faults", "full", "helm", "soak", "upstream"})
+KINDS = frozenset({"benchmarks", "docs", "e2e", "faults", "helm", "soak", "upstream"})
 """Marks of tests that ``make check`` leaves out anyway."""
 
 
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that shares processes with others is marked as one that starts them."""
+    """A test that shares processes is marked as one that starts them, and left out if told so."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         callspec = getattr(item, "callspec", None)
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--no-processes"):
         starting = [item for item in items if item.get_closest_marker("processes")]
         config.hook.pytest_deselected(items=starting)
-        items[:] = [item for item in items if item not in set(starting)]
+        items[:] = [item for item in items if not item.get_closest_marker("processes")]
 
 
 def pytest_collection_finish() -> None:

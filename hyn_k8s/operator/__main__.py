@@ -10,7 +10,7 @@ import kopf
 
 from hyn_k8s.api_server import ApiServer
 from hyn_k8s.errors import HynError
-from hyn_k8s.operator.fixed_namespaces import watch_only_these
+from hyn_k8s.operator.fixed_namespaces import look_for_no_others
 from hyn_k8s.operator.handlers import Operator, register
 from hyn_k8s.operator.settings import read_operator_settings
 
@@ -43,7 +43,7 @@ def main() -> None:
 def _kopf_settings(namespaces: Collection[str]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     if namespaces:
-        watch_only_these(settings)
+        look_for_no_others(settings)
     # Nothing of kopf's is ever written to an object; these are for the case that it would be.
     settings.persistence.finalizer = "hyn-k8s.dev/finalizer"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="hyn-k8s.dev")

@@ -14,7 +14,7 @@ from typing import Any
 import kopf
 
 
-def watch_only_these(settings: kopf.OperatorSettings) -> None:
+def look_for_no_others(settings: kopf.OperatorSettings) -> None:
     """Have kopf begin at once with the namespaces it is given, and look for no others."""
     settings.scanning.disabled = True
 
@@ -22,4 +22,4 @@ def watch_only_these(settings: kopf.OperatorSettings) -> None:
 @kopf.on.startup()
 def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     """As kopf calls it in a process that loads this module."""
-    watch_only_these(settings)
+    look_for_no_others(settings)

@@ -127,7 +127,7 @@ def _claim(kube: Kube, cluster: Cluster, namespace: str) -> str:
     if cluster.has_nodes:
         spec |= {"storageClassName": "", "volumeName": namespace}
         kube.apply([shared_volume(namespace)])
-        # A claim of one that is not known yet is looked at again only a quarter of a minute later.
+        # A claim of one that is not known yet is looked at again only a moment later.
         kube.await_status(
             *("v1", "PersistentVolume", namespace, None),
             lambda status: status.get("phase") == "Available",

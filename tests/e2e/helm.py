@@ -93,7 +93,7 @@ def images(cluster: Cluster) -> Values:
 
 
 def shared_values(cluster: Cluster) -> Values:
-    """The values of the release that all tests share."""
+    """The values of the release that most tests share."""
     return {
         "images": images(cluster),
         "operator": _SMALL,
@@ -104,7 +104,7 @@ def shared_values(cluster: Cluster) -> Values:
 
 
 def install_shared(helm: Helm, kube: Kube, cluster: Cluster) -> None:
-    """Have the release that all tests share, once, whichever of them comes first."""
+    """Have the release that most tests share, once, whichever of them comes first."""
     values = shared_values(cluster)
     description = f"tests {_digest(values)}"
     with _alone():
@@ -116,10 +116,18 @@ def install_shared(helm: Helm, kube: Kube, cluster: Cluster) -> None:
         helm.install(NAMESPACE, RELEASE, values, "--description", description)
 
 
-def remove_shared(helm: Helm) -> None:
-    """Have no such release any more."""
+def remove_shared(helm: Helm, kube: Kube) -> None:
+    """Have no such release any more; there are no searches.
+
+    Helm takes away the rights of controllers that still run, which would ask without them.
+    """
     with _alone():
-        helm(NAMESPACE, "uninstall", RELEASE, "--ignore-not-found", "--wait")
+        for component in ("operator", "dask-controller"):
+            where = ("apps/v1", "Deployment", f"{RELEASE}-{component}")
+            if kube.get(*where, NAMESPACE):
+                kube.patch(*where, NAMESPACE, {"spec": {"replicas": 0}})
+            await_no_controller(kube, component)
+        helm(NAMESPACE, "uninstall", RELEASE, "--ignore-not-found", "--no-hooks", "--wait")
 
 
 def own_values(cluster: Cluster, namespace: str) -> Values:
@@ -132,13 +140,19 @@ def own_values(cluster: Cluster, namespace: str) -> Values:
 
 
 @contextlib.contextmanager
-def home(kube: Kube, name: str) -> Iterator[str]:
-    """A namespace for a release."""
+def home(helm: Helm, kube: Kube, name: str) -> Iterator[str]:
+    """A namespace for releases; those that a test which failed has left there are taken away.
+
+    Searches of such a release go only while its controllers are there.
+    """
     metadata = {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
     kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
     try:
         yield name
     finally:
+        with contextlib.suppress(HelmError):
+            for release in helm(name, "list", "--all", "--short").split():
+                helm(name, "uninstall", release, "--wait")
         kube.delete("v1", "Namespace", name)
 
 
@@ -159,13 +173,18 @@ def await_controller(kube: Kube, component: str, release: Release = SHARED) -> N
     )
 
 
+def await_no_controller(kube: Kube, component: str, release: Release = SHARED) -> None:
+    """Wait until a controller has no pod."""
+    labels = controller_labels(component, release)
+    until(lambda: not kube.find("v1", "Pod", release.namespace, labels), f"{component} to go", 60)
+
+
 @contextlib.contextmanager
 def stopped(kube: Kube, component: str, release: Release = SHARED) -> Iterator[None]:
     """Within, there is no such controller."""
     where = ("apps/v1", "Deployment", f"{release.name}-{component}", release.namespace)
     kube.patch(*where, {"spec": {"replicas": 0}})
-    labels = controller_labels(component, release)
-    until(lambda: not kube.find("v1", "Pod", release.namespace, labels), f"{component} to go", 60)
+    await_no_controller(kube, component, release)
     try:
         yield
     finally:
@@ -185,6 +204,7 @@ def leftovers(kube: Kube, release: Release) -> list[str]:
         ("rbac.authorization.k8s.io/v1", "ClusterRole", None),
         ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", None),
         ("rbac.authorization.k8s.io/v1", "Role", None),
+        ("rbac.authorization.k8s.io/v1", "RoleBinding", None),
     ]
     found = [(kind, each) for api, kind, at in kinds for each in kube.find(api, kind, at, labels)]
     found += [("Secret", each) for each in kube.find("v1", "Secret", namespace, "owner=helm")]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 import yaml
 
-from tests.e2e.helm import NAMESPACE, RELEASE, Helm, install_shared
+from tests.e2e.helm import Helm, install_shared, remove_shared
 from tests.e2e.kube import Kube, Object
 from tests.e2e.kubectl import programs
 from tests.e2e.objects import MOUNT
@@ -159,7 +159,7 @@ def test_an_installation_is_one_that_the_cluster_takes(
 @pytest.fixture
 def places(helm: Helm, kube: Kube, cluster: Cluster) -> Iterator[None]:
     """What the docs speak of: a namespace `red`, and a bucket's server in `storage`; no release."""
-    helm(NAMESPACE, "uninstall", RELEASE, "--ignore-not-found", "--wait")
+    remove_shared(helm, kube)
     names = ("red", "storage")
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     for name in names:
@@ -178,7 +178,7 @@ def places(helm: Helm, kube: Kube, cluster: Cluster) -> Iterator[None]:
 
 
 @pytest.mark.alone
-@pytest.mark.full  # it takes minutes; each step is tried otherwise in test_install
+@pytest.mark.full  # it takes minutes; each step is tried otherwise in releases
 def test_the_life_of_a_release(
     kube: Kube, cluster: Cluster, tmp_path: pathlib.Path, places: None
 ) -> None:

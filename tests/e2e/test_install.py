@@ -31,9 +31,9 @@ def release_afterwards(helm: Helm, kube: Kube, cluster: Cluster) -> Iterator[Non
 
 
 @pytest.fixture
-def bare(helm: Helm) -> None:
+def bare(helm: Helm, kube: Kube) -> None:
     """There is no release for all namespaces."""
-    remove_shared(helm)
+    remove_shared(helm, kube)
 
 
 def test_what_the_readme_says_for_kind(

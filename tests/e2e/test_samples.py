@@ -33,10 +33,7 @@ TRIALS = {
 ONLY_TAKEN = ("cephfs", "gpu", "nfs")
 """What they need, no cluster of ours has."""
 
-RUN_AT_LENGTH = (
-    *("minimal", "file", "from-configmap"),
-    *("multi-objective", "own-data", "suspend", "experiment"),
-)
+RUN_AT_LENGTH = (*TRIALS, "experiment")
 """What they show, searches of other tests show as well; that a cluster takes them, is seen here.
 
 ``test_install`` applies ``minimal``, and runs it to its end.
@@ -72,13 +69,8 @@ def test_there_is_a_test_for_each() -> None:
     assert {file.stem for file in SAMPLES.glob("*.yaml")} == mentioned
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.full] if name in RUN_AT_LENGTH else [])
-        for name in TRIALS
-    ],
-)
+@pytest.mark.full
+@pytest.mark.parametrize("name", TRIALS)
 def test_a_sample_runs_as_it_is(
     kube: Kube, cluster: Cluster, namespace: str, claim: str, name: str
 ) -> None:

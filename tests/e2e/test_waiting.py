@@ -161,7 +161,8 @@ def test_after_its_time_it_fails_and_says_what_it_waited_for(
 ) -> None:
     kept = on_claim(claim, namespace)
     search = AppliedSearch(kube, namespace, cluster.images["runtime"], kept)
-    # Long enough for a busy cluster to make the pod and to find no node for it.
+    # Long enough for a busy cluster to make the pod and to find no node for it. Workers' pods are
+    # made by dask's controller, after the scheduler is there.
     search.apply(script={"inline": "print(1)"}, driver=NOBODYS, startupTimeoutSeconds=45)
     message = search.await_failed("StartupTimeout", 120)
     assert "startupTimeoutSeconds, 45 s" in message

@@ -10,6 +10,7 @@ Three ways to one, the first that is there unless ``HYN_E2E_CLUSTER`` chooses:
   once, into a cache outside the checkout. Nothing that runs in that cluster reaches a network.
 
 ``choice`` tells which, ``cluster`` has what tests need to know of it, ``running`` brings it up and
-down; ``docker``, ``go_programs``, ``root_filesystems``, ``node_image`` and ``ceph`` are what the
+down; ``images`` builds what pods run, ``archives`` takes it to the nodes. ``docker``,
+``go_programs``, ``root_filesystems``, ``node_image``, ``node_store`` and ``ceph`` are what the
 offline way is made of.
 """

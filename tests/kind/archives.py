@@ -12,8 +12,8 @@ import io
 import json
 import pathlib
 import posixpath
+import shutil
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,13 +41,18 @@ def write(path: pathlib.Path, images: Sequence[str], left_out: frozenset[str]) -
     Raises:
         CommandError: Docker has no such image.
     """
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        saved = pathlib.Path(folder) / "saved.tar"
-        run("docker", "save", "--output", saved, *images)
-        part = pathlib.Path(folder) / path.name
+    folder = path.parent / f"{path.stem}.part"
+    shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+    folder.mkdir()
+    saved, part = folder / "saved.tar", folder / path.name
+    run("docker", "save", "--output", saved, *images)
+    if left_out:
         with tarfile.open(saved) as source, tarfile.open(part, "w") as target:
             _write_again(source, target, set(left_out))
-        part.rename(path)
+    else:
+        part = saved
+    part.rename(path)
+    shutil.rmtree(folder)
 
 
 def _write_again(source: tarfile.TarFile, target: tarfile.TarFile, written: set[str]) -> None:

@@ -7,7 +7,6 @@ and are fetched meanwhile.
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from tests.kind import docker, images
 from tests.kind.choice import Way, official_node
 from tests.kind.go_programs import build_kubernetes, build_program
 from tests.kind.node_image import node_image
-from tests.kind.node_store import node_store
 from tests.kind.pins import Pins
 from tests.kind.root_filesystems import root_filesystem
 
@@ -31,9 +29,7 @@ class Building:
     node: Future[str]
     """The name of the image of the cluster's nodes."""
     laid: Future[list[str]]
-    """The names of the images that the nodes have from the start, beside kubeadm's."""
-    store: Future[pathlib.Path | None]
-    """What the nodes' containerd has from the start; None if there is nothing."""
+    """The names of the images that the nodes of a new cluster have from the start."""
     ours: Future[dict[str, str]]
     """The project's images, by target."""
     servers: Future[dict[str, str]]
@@ -44,7 +40,7 @@ class Building:
     @property
     def parts(self) -> Sequence[Future[Any]]:
         """All of it."""
-        return (self.node, self.laid, self.store, self.ours, self.servers, self.ceph)
+        return (self.node, self.laid, self.ours, self.servers, self.ceph)
 
 
 def begin(pool: ThreadPoolExecutor, pins: Pins, way: Way, shared: str) -> Building:
@@ -70,8 +66,7 @@ def begin(pool: ThreadPoolExecutor, pins: Pins, way: Way, shared: str) -> Buildi
         node = pool.submit(official_node, pins)
         ours = pool.submit(images.build_ours, pins, way)
         servers = after(built, images.build_servers, pins)
-        nothing: Future[Any] = pool.submit(lambda: None)
-        return Building(node, pool.submit(list), nothing, ours, servers, nothing)
+        return Building(node, pool.submit(list), ours, servers, pool.submit(lambda: None))
     daemon = pool.submit(docker.start_daemon, pins)
     libraries = after([daemon], images.build_libraries, pins, way)
     ours = after([libraries], images.build_ours, pins, way)
@@ -79,9 +74,6 @@ def begin(pool: ThreadPoolExecutor, pins: Pins, way: Way, shared: str) -> Buildi
     node = after([*roots, *built[:2]], node_image, pins)
     servers = after([daemon, *built[-len(images.SERVERS) :]], images.build_servers, pins)
     laid = pool.submit(lambda: [*libraries.result(), *servers.result().values()])
-    store: Future[pathlib.Path | None] = pool.submit(
-        lambda: node_store(pins, node.result(), laid.result())
-    )
     packages = pins.debian["ceph"].packages if shared == "cephfs" else ()
     ceph = after([daemon], docker.install, packages)
-    return Building(node, laid, store, ours, servers, ceph)
+    return Building(node, laid, ours, servers, ceph)

@@ -110,7 +110,7 @@ def saved(group: str, images: Sequence[str], laid: Sequence[str]) -> pathlib.Pat
     told = hashlib.sha256(" ".join([*images, *laid]).encode()).hexdigest()[:12]
     archive = cache() / f"{group}-{told}.tar"
     if not archive.exists():
-        for before in cache().glob(f"{group}-*.tar*"):
+        for before in cache().glob(f"{group}-*.tar"):
             before.unlink()
         archives.write(archive, images, archives.layers(laid))
     return archive

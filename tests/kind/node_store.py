@@ -29,8 +29,9 @@ def node_store(pins: Pins, node: str, images: Sequence[str]) -> pathlib.Path:
     Raises:
         CommandError: containerd does not take one.
     """
-    told = hashlib.sha256(" ".join([node, *images]).encode()).hexdigest()[:12]
-    store = cache() / "node-stores" / told
+    told = hashlib.sha256(" ".join([node, *images]).encode())
+    told.update(pathlib.Path(__file__).read_bytes())
+    store = cache() / "node-stores" / told.hexdigest()[:12]
     if not store.exists():
         for before in store.parent.glob("*"):
             shutil.rmtree(before)
@@ -55,18 +56,18 @@ def copy_store(store: pathlib.Path, node: pathlib.Path) -> None:
 
 def remove_store(node: pathlib.Path) -> None:
     """Remove a node's copy, if there is one; a removed node has left files of all kinds in it."""
-    run("rm", "--recursive", "--force", node)
+    run("rm", "-rf", node)
 
 
 def _unpack(node: str, images: Sequence[str], folder: pathlib.Path) -> None:
     archive = cache() / "node-images.tar"
-    run("docker", "save", "--output", archive, *images)
     run("docker", "rm", "--force", _MAKER)
     volumes = ("--volume", f"{archive}:/images.tar:ro", "--volume", f"{folder}:{PLACE}")
-    run(*("docker", "run", "--detach", "--privileged", "--name", _MAKER, *volumes),
-        *("--entrypoint", "containerd", node))  # fmt: skip
     inside = ("docker", "exec", _MAKER, "ctr", "--namespace", "k8s.io")
     try:
+        run("docker", "save", "--output", archive, *images)
+        run(*("docker", "run", "--detach", "--privileged", "--name", _MAKER, *volumes),
+            *("--entrypoint", "containerd", node))  # fmt: skip
         until(lambda: succeeds(*inside, "version"), "the node's containerd to answer", 60)
         run(*inside, "images", "import", "--all-platforms", "/images.tar")
         # Packed layers are of no more use: a node has all of them unpacked.
@@ -76,4 +77,4 @@ def _unpack(node: str, images: Sequence[str], folder: pathlib.Path) -> None:
         run("docker", "stop", _MAKER)
     finally:
         run("docker", "rm", "--force", _MAKER)
-        archive.unlink()
+        archive.unlink(missing_ok=True)

@@ -118,8 +118,17 @@ def build() -> None:
     way = choose(pins)
     if way is not Way.EXISTING:
         with turn("cluster"), ThreadPoolExecutor(_THREADS) as pool:
-            for part in building.begin(pool, pins, way, _shared(way)).parts:
+            parts = building.begin(pool, pins, way, _shared(way))
+            for part in parts.parts:
                 part.result()
+            _store(pins, way, parts)
+
+
+def _store(pins: Pins, way: Way, parts: building.Building) -> pathlib.Path | None:
+    """What the nodes' containerd has from the start; None where the node image has all of it."""
+    if way is not Way.OFFLINE:
+        return None
+    return node_store.node_store(pins, parts.node.result(), parts.laid.result())
 
 
 def _shared(way: Way) -> str:
@@ -140,7 +149,8 @@ def _bring_up_kind(pins: Pins, way: Way) -> Cluster:
             forget_cluster()
             run(tools.kind, "delete", "cluster", "--name", NAME)
             parts.ceph.result()
-            made = pool.submit(_create, pins, tools, node, parts.store, kubeconfig, shared)
+            store = _store(pins, way, parts)
+            made = pool.submit(_create, pins, tools, node, store, kubeconfig, shared)
         laid = parts.laid.result()
         built: dict[str, str] = {}
         for group, part in (("ours", parts.ours), ("servers", parts.servers)):
@@ -190,7 +200,7 @@ def _create(
     pins: Pins,
     tools: _Tools,
     node: str,
-    building_store: Future[pathlib.Path | None],
+    store: pathlib.Path | None,
     kubeconfig: pathlib.Path,
     shared: str,
 ) -> None:
@@ -206,7 +216,6 @@ def _create(
         else:
             directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(0o2777)
-    store = building_store.result()
     for each, copy in zip(configuration["nodes"], _stores(), strict=True):
         if store is not None:
             node_store.copy_store(store, copy)

@@ -12,5 +12,6 @@ from tests.kind.cluster import Cluster
 @pytest.fixture(scope="session")
 def kube(cluster: Cluster, helm: Helm) -> Kube:
     """Its API server, with no release for all namespaces."""
-    remove_shared(helm)
-    return Kube(cluster.kubeconfig)
+    kube = Kube(cluster.kubeconfig)
+    remove_shared(helm, kube)
+    return kube

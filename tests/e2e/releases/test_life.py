@@ -27,7 +27,7 @@ from tests.e2e.servers import KEYS, await_server, minio
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
 
-# They install much, on a machine that does so for others of them.
+# Each installs releases while others do.
 pytestmark = [pytest.mark.e2e, pytest.mark.releases, pytest.mark.timeout(600)]
 
 TRIALS = 45
@@ -38,12 +38,12 @@ LONG = {"script": {"inline": SCRIPT}, "args": ["--trials", str(TRIALS), "--secon
 DEFINITIONS = ("searchjobs.hyn-k8s.dev", "daskclusters.kubernetes.dask.org")
 
 
-@pytest.mark.full  # a search is given from one release to another below, too
+@pytest.mark.full  # an operator that begins in mid-search is tried in tests/operator as well
 def test_an_upgrade_with_a_search_running_loses_no_trial(
     helm: Helm, kube: Kube, cluster: Cluster, namespace: str, shared: Kept
 ) -> None:
     values = own_values(cluster, namespace)
-    with home(kube, "hyn-up") as at:
+    with home(helm, kube, "hyn-up") as at:
         release = Release(at, "up")
         helm.install(at, "up", values)
         search = AppliedSearch(kube, namespace, cluster.images["runtime"], shared)
@@ -79,7 +79,7 @@ def test_uninstalled_with_a_search_running_and_installed_by_another_name_it_goes
     search = AppliedSearch(
         *(kube, namespace, cluster.images["runtime"]), on_claim("hyn-k8s", "hypernets")
     )
-    with home(kube, "hyn-one") as one:
+    with home(helm, kube, "hyn-one") as one:
         helm.install(one, "one", values)
         search.apply(**LONG, storage=None)
         search.await_done(3)
@@ -93,7 +93,7 @@ def test_uninstalled_with_a_search_running_and_installed_by_another_name_it_goes
     for name in DEFINITIONS:
         assert kube.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
     claim = kube.get("v1", "PersistentVolumeClaim", "hyn-k8s", namespace)
-    with home(kube, "hyn-two") as two:
+    with home(helm, kube, "hyn-two") as two:
         helm.install(two, "two", values)
         kept = kube.get("v1", "PersistentVolumeClaim", "hyn-k8s", namespace)
         assert claim is not None
@@ -126,7 +126,7 @@ def test_two_releases_for_a_namespace_each_see_nothing_else_and_a_rival_is_refus
     other_namespace: str,
 ) -> None:
     kube.apply(minio(cluster.images["minio"]), other_namespace)
-    with home(kube, "hyn-red") as red, home(kube, "hyn-blue") as blue:
+    with home(helm, kube, "hyn-red") as red, home(helm, kube, "hyn-blue") as blue:
         volume = {"storage": {"file": {"existingClaim": claim}}}
         bucket = {"root": "/searches/runs", "endpoint": "http://minio:9000"}
         keys = {"accessKey": KEYS[0], "secretKey": KEYS[1]}
@@ -159,7 +159,7 @@ def test_two_releases_for_a_namespace_each_see_nothing_else_and_a_rival_is_refus
                 assert not may(cluster, who, "list", "pods", elsewhere)
                 assert not may(cluster, who, "list", "daskclusters.kubernetes.dask.org", elsewhere)
                 assert not may(cluster, who, "list", "namespaces", elsewhere)
-        with home(kube, "hyn-all") as everywhere:
+        with home(helm, kube, "hyn-all") as everywhere:
             with pytest.raises(HelmError) as caught:
                 helm.install(everywhere, "all", {"images": images(cluster)})
             assert "already runs the searches of" in str(caught.value)

@@ -10,7 +10,10 @@ from tests.e2e.search_jobs import AppliedSearch, Kept
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
 
-pytestmark = [pytest.mark.e2e, pytest.mark.releases, pytest.mark.full]
+pytestmark = [
+    *(pytest.mark.e2e, pytest.mark.releases, pytest.mark.full),
+    pytest.mark.timeout(600),  # it installs a release while others do
+]
 
 TRIALS = 24
 
@@ -26,7 +29,7 @@ def test_it_ends_while_there_is_no_operator_and_its_driver_pod_is_deleted_then(
     helm: Helm, kube: Kube, cluster: Cluster, namespace: str, kept: Kept
 ) -> None:
     search = AppliedSearch(kube, namespace, cluster.images["runtime"], kept)
-    with home(kube, f"hyn-away-{namespace[-6:]}") as at:
+    with home(helm, kube, f"hyn-away-{namespace[-6:]}") as at:
         release = Release(at, "away")
         helm.install(at, "away", own_values(cluster, namespace))
         search.apply(script={"inline": SCRIPT}, args=["--trials", str(TRIALS), "--seconds", "3"])
