@@ -20,7 +20,7 @@ KINDS = ("a", "b", "c")
 def work(x: float, seconds: float, data: Any) -> float:
     """A trial, as every system does it: nothing, a sleep, or a look at its data; its reward."""
     if seconds:
-        time.sleep(seconds)
+        time.sleep(seconds)  # a trial that takes so long
     if data is not None and len(data) > 1:
         return x + 0 * float(data[: len(data) // 2].sum())
     return x

@@ -66,7 +66,7 @@ class Mine(Estimator):
     def fit(self, X, y, **kwargs):
         if self.options.kill_once:
             self.kill_once(self.options.kill_once)
-        time.sleep(self.options.seconds)
+        time.sleep(self.options.seconds)  # a trial that takes so long
         if self.options.fail == "all" or (self.options.fail == "some" and self.value > 0.3):
             raise ValueError(f"value {self.value} is too great")
 

@@ -34,10 +34,11 @@ def build_ours(pins: Pins, way: Way) -> dict[str, str]:
 
     They do not say of which commit they are: one that changes nothing in them changes no image.
     """
+    options = _options(pins, way)
     built = {}
     for target in OURS:
         say(f"building the {target} image")
-        built[target] = _build(pins, way, target, released(target))
+        built[target] = _build(target, released(target), options)
     return built
 
 
@@ -45,13 +46,16 @@ def build_libraries(pins: Pins, way: Way) -> list[str]:
     """Build what the project's images are built on, which seldom changes; the names."""
     targets = [f"{name}-libraries" for name in OURS]
     say("building the images of libraries")
-    return [_build(pins, way, target, f"hyn-k8s/{target}:dev") for target in targets]
+    options = _options(pins, way)
+    return [_build(target, f"hyn-k8s/{target}:dev", options) for target in targets]
 
 
-def _build(pins: Pins, way: Way, target: str, name: str) -> str:
+def _options(pins: Pins, way: Way) -> list[str]:
     options = ["--build-arg", f"BASE_IMAGE={_base_image(pins, way)}"]
-    if way is Way.OFFLINE:
-        options += ["--network", "host"]
+    return [*options, "--network", "host"] if way is Way.OFFLINE else options
+
+
+def _build(target: str, name: str, options: Sequence[str]) -> str:
     docker.build(name, ROOT, "--target", target, *options)
     return _tagged(name)
 
