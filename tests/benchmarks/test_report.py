@@ -7,6 +7,7 @@ import json
 import pathlib
 import xml.etree.ElementTree as ET
 
+import pytest
 from rich.console import Console
 
 from benchmarks import plan, report
@@ -18,6 +19,9 @@ from tests.tables import README, with_table
 
 RUNS = all_at({(NOOP[each], UPSTREAM): 40.0 for each in plan.IN_FLIGHT}, 100.0)
 ROWS = rows(RUNS, SWIFT)
+
+draws = pytest.mark.processes
+"""Where matplotlib has no list of fonts yet, it asks fontconfig's program for one."""
 
 
 def test_the_table_has_every_row_and_what_falls_short() -> None:
@@ -32,6 +36,7 @@ def test_the_table_has_every_row_and_what_falls_short() -> None:
     assert sum("short" in line for line in lines) == 3
 
 
+@draws
 def test_a_folder_has_it_for_people_and_machines(tmp_path: pathlib.Path) -> None:
     report.write(tmp_path / "new", ROWS, RUNS)
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"figures.json", "rates.svg"}
@@ -52,6 +57,7 @@ def test_the_readme_has_what_was_measured_last() -> None:
     assert [row["what"] for row in figures["rows"]] == [row.what for row in ROWS], "run: make bench"
 
 
+@draws
 def test_a_picture_of_a_part_has_that_part(tmp_path: pathlib.Path) -> None:
     for runs in ([each for each in RUNS if each[0].name == plan.LONG], []):
         report.write(tmp_path, rows(runs, None), runs)
