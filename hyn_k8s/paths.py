@@ -7,6 +7,7 @@ so they are spelled here once; like ``contract`` this imports the standard libra
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -36,14 +37,13 @@ class RunPaths:
         """The directory in which workers prove their storage; there only while the run goes on."""
         return f"{self.run}/storage-proof"
 
-    @property
-    def token(self) -> str:
-        """What a worker must read to prove that it sees the same storage."""
-        return f"{self.proof}/driver"
+    def token(self, epoch: int) -> str:
+        """What a worker must read to prove that it sees the storage of the ``epoch``-th driver."""
+        return f"{self.proof}/{epoch:06d}/driver"
 
-    def worker_token(self, worker_id: str) -> str:
+    def worker_token(self, epoch: int, worker_id: str) -> str:
         """What a worker writes, and takes away again, to prove that it may write."""
-        return f"{self.proof}/{worker_id}"
+        return f"{self.proof}/{epoch:06d}/{worker_id}"
 
     @property
     def outcome(self) -> str:
@@ -58,6 +58,16 @@ class RunPaths:
         """The paths of the search whose directory is ``name``; None for any other name."""
         match = re.fullmatch(r"search-([0-9]+)(?:\.([0-9]+))?", name)
         return None if match is None else self.search(int(match[1]), int(match[2] or 1))
+
+    def owns(self, path: str) -> bool:
+        """Whether a file at ``path`` is one that this run writes; any other is somebody else's."""
+        directory, slash, below = path.partition("/")
+        if directory != self.run or not slash:
+            return False
+        if _OF_RUN.fullmatch(below):
+            return True
+        name, _, below = below.partition("/")
+        return self.search_named(name) is not None and bool(_OF_SEARCH.fullmatch(below))
 
 
 @dataclass(frozen=True)
@@ -76,10 +86,9 @@ class SearchPaths:
         again = f".{self.generation}" if self.generation > 1 else ""
         return f"search-{self.ordinal}{again}"
 
-    @property
-    def identity(self) -> str:
-        """JSON: what makes it this search and no other one; written first."""
-        return f"{self.directory}/search.json"
+    def identity(self, epoch: int) -> str:
+        """JSON: what makes it this search and no other one; each driver writes it first."""
+        return f"{self.directory}/search-{epoch:06d}.json"
 
     @property
     def journal(self) -> str:
@@ -131,30 +140,74 @@ class SearchPaths:
         """JSON: counts, best trial, settings of the search; written last."""
         return f"{self.directory}/summary.json"
 
-    @property
-    def hyper_model(self) -> str:
-        """The stripped hyper model: what workers run trials with and ``load_best`` loads by."""
-        return f"{self.directory}/hyper-model.pkl"
+    def hyper_model(self, epoch: int) -> str:
+        """The stripped hyper model of the ``epoch``-th driver: what its workers run trials with,
+        and ``load_best`` loads models by."""
+        return f"{self.directory}/hyper-model-{epoch:06d}.pkl"
 
     @property
     def pipeline(self) -> str:
         """What an experiment ended in, beside the last of its searches; absent for other ones."""
         return f"{self.directory}/pipeline.pkl"
 
-    @property
-    def data(self) -> str:
-        """The data of the search; there only while it runs."""
-        return f"{self.directory}/data.pkl"
+    def passing(self, epoch: int) -> str:
+        """The directory of what only the trials of the ``epoch``-th driver read; there only while
+        it runs the search."""
+        return f"{self.directory}/driver-{epoch:06d}"
 
-    @property
-    def known(self) -> str:
-        """The directory of what trials may ask of their search; there only while it runs."""
-        return f"{self.directory}/known"
+    def data(self, epoch: int) -> str:
+        """The data of the search."""
+        return f"{self.passing(epoch)}/data.pkl"
 
-    def context_state(self, number: int) -> str:
+    def context_state(self, epoch: int, number: int) -> str:
         """The ``number``-th state, counted from 0, of the hyper model's context."""
-        return f"{self.known}/context-{number:05d}.pkl"
+        return f"{self.passing(epoch)}/context-{number:05d}.pkl"
 
-    def told_part(self, number: int) -> str:
+    def told_part(self, epoch: int, number: int) -> str:
         """The ``number``-th few trials, counted from 0, that a discriminator compares with."""
-        return f"{self.known}/trials-{number:05d}.pkl"
+        return f"{self.passing(epoch)}/trials-{number:05d}.pkl"
+
+    def latest_identity(self, names: Iterable[str]) -> str | None:
+        """The ``identity`` of the latest driver that wrote one, of the directory's ``names``."""
+        return self._latest(r"search(?:-([0-9]{6,}))?\.json", names)
+
+    def latest_hyper_model(self, names: Iterable[str]) -> str | None:
+        """The ``hyper_model`` of the latest driver that wrote one, of the directory's ``names``."""
+        return self._latest(r"hyper-model(?:-([0-9]{6,}))?\.pkl", names)
+
+    def _latest(self, pattern: str, names: Iterable[str]) -> str | None:
+        matches = [match for name in names if (match := re.fullmatch(pattern, name))]
+        latest = max(matches, key=lambda match: int(match[1] or 0), default=None)
+        return None if latest is None else f"{self.directory}/{latest[0]}"
+
+
+def _any_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.DOTALL)
+
+
+_EXECUTION = r"[0-9]{5,}_[0-9a-f]{12}\.pkl"
+
+_OF_RUN = _any_of(
+    r"run\.json",
+    r"outcome\.json",
+    r"drivers/[0-9]{6,}\.json",
+    r"storage-proof/[0-9]{6,}/[A-Za-z0-9._-]+",
+    r"storage-proof/[A-Za-z0-9._-]+",  # before epochs stood in paths
+)
+
+_OF_SEARCH = _any_of(
+    r"search(-[0-9]{6,})?\.json",
+    r"hyper-model(-[0-9]{6,})?\.pkl",
+    r"trials\.csv",
+    r"failures\.txt",
+    r"summary\.json",
+    r"pipeline\.pkl",
+    r"journal/[0-9]{6,}-[0-9]{8,}\.seg",
+    r"journal/[0-9]{6,}-[0-9]{8,}-[0-9]{8,}\.part",
+    r"journal/[0-9]{6,}-[0-9]{10,}\.state",
+    rf"results/{_EXECUTION}",
+    rf"models/{_EXECUTION}.*",  # an estimator may save more than one file
+    r"driver-[0-9]{6,}/(data|(context|trials)-[0-9]{5,})\.pkl",
+    r"data\.pkl",  # before epochs stood in paths
+    r"known/(context|trials)-[0-9]{5,}\.pkl",
+)

@@ -218,7 +218,7 @@ class Recording:
 
         It has the latest of these ``states``, those made after so many events each.
         """
-        kept = {RunPaths("test-1").manifest, RunPaths("test-1").driver(1), self.paths.identity}
+        kept = {RunPaths("test-1").manifest, RunPaths("test-1").driver(1), self.paths.identity(1)}
         results = f"{self.paths.directory}/results/"
         left = [change for change in self.changes if change[0] in kept or results in change[0]]
         manifest = next(change for change in left if change[0] == RunPaths("test-1").manifest)

@@ -35,13 +35,14 @@ def _complete_run(
 ) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    from hyn_k8s.search.results import list_runs
+    from hyn_k8s.search.manifests import read_runs
 
     try:
-        runs = list_runs(_storage(ctx.params.get("storage_type"), ctx.params.get("storage_root")))
+        runs = read_runs(_storage(ctx.params.get("storage_type"), ctx.params.get("storage_root")))
     except HynError:
         return []  # a shell that completes has no place for a sentence
-    return [CompletionItem(run) for run in runs if run.startswith(incomplete)]
+    names = [str(manifest["run"]) for manifest in runs.manifests]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def _storage(storage_type: str | None, storage_root: str | None) -> Storage:
@@ -69,10 +70,10 @@ def results(
     run: str | None, form: str, top: int | None, storage_type: str | None, storage_root: str | None
 ) -> None:
     """Show the trials of RUN, by default of the run begun last."""
-    from hyn_k8s.search.results import latest_run, read_summaries, read_trials
+    from hyn_k8s.search.results import read_summaries, read_trials
 
     storage = _storage(storage_type, storage_root)
-    name = run or latest_run(storage)
+    name = run or _latest_run(storage)
     summaries = read_summaries(storage, name)
     tables = {
         summary["search"]: best_first(summary, read_trials(storage, name, summary["search"]), top)
@@ -89,6 +90,17 @@ def results(
     else:
         for summary in summaries:
             print_search(summary, tables[summary["search"]], top=None, to_stderr=False)
+
+
+def _latest_run(storage: Storage) -> str:
+    """The run begun last; those that cannot be read are told."""
+    from hyn_k8s.search.manifests import read_runs
+    from hyn_k8s.search.results import latest_of
+
+    runs = read_runs(storage)
+    for error in runs.damaged:
+        click.echo(f"Warning: {error}", err=True)
+    return latest_of(runs, storage.url)
 
 
 def best_first(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from hyn_k8s.errors import SearchError
 from hyn_k8s.paths import SearchPaths
-from hyn_k8s.search.lease import Lease
+from hyn_k8s.search import removal
 from hyn_k8s.search.outcome import SUCCEEDED
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import Recorder, SearchFacts
@@ -36,8 +36,6 @@ class Account:
             reward=facts.rewards[0],
             begun=time.time(),
         )
-        self.lease: Lease | None = None
-        """The hold on the run without which nothing is written."""
         self._pareto: list[int] = []
         """The trials that no other one beats, once the search has ended."""
 
@@ -60,7 +58,6 @@ class Account:
         self._recorder.add(report.row, report.failure)
         self.show(_with(self.progress, report))
         if self._recorder.is_due():
-            self._require_lease()
             self._recorder.write(self.progress, "running", [])
 
     def lose_worker(self) -> None:
@@ -89,12 +86,11 @@ class Account:
             RunTakenError: another driver has claimed the run.
             StorageError: the storage is away.
         """
-        self._require_lease()
+        storage, committed = self._session.storage, self._recorder.committed_models()
         # Space is freed first: a full storage may be why the search ends.
-        for passing in (self._paths.data, self._paths.known):
-            self._session.storage.delete(passing)
+        removal.remove_passing(storage, self._paths)
         if state in FINISHED_STATES:  # else some may be journaled, and not yet reported
-            self._delete_orphans()
+            removal.remove_uncommitted_models(storage, self._paths, committed)
         self._recorder.write(self.progress, state, self._pareto)
         if state in FINISHED_STATES:
             self.finish()
@@ -106,19 +102,6 @@ class Account:
         if progress.failed and progress.failed == progress.done:
             last = progress.last_error or "an unknown error"
             self._session.errors.append(SearchError(progress.search, progress.failed, last))
-
-    def _require_lease(self) -> None:
-        assert self.lease is not None
-        self.lease.require()
-
-    def _delete_orphans(self) -> None:
-        """Remove models of executions that were never accepted: lost workers, stopped trials."""
-        committed, models = self._recorder.committed_models(), self._paths.models
-        storage = self._session.storage
-        for name in storage.list(models):
-            model, ending, _ = f"{models}/{name}".partition(".pkl")  # it may have files beside it
-            if model + ending not in committed:
-                storage.delete(f"{models}/{name}")
 
 
 def _with(progress: Progress, report: Report) -> Progress:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hyn_k8s.search.literal_roots import take_root_literally
 from hyn_k8s.search.s3 import s3_filesystem
 from hyn_k8s.search.settings import StorageSettings
 
@@ -101,6 +102,8 @@ def _filesystem(settings: StorageSettings) -> Any:
     else:
         fs = _fsutils.AdaptedLocalFileSystem(skip_instance_cache=True)
         base, local = _fsutils.FileSystemAdapter, settings.root
+
+    take_root_literally(fs, settings.root)
 
     class RootedAdapter(base):  # type: ignore[valid-type, misc]
         def to_rpath(self, rpath: Any) -> Any:

@@ -52,6 +52,7 @@ class Cluster:
         storage: Storage,
         run: str,
         key: str,
+        epoch: int,
         earlier_keys: Sequence[str],
         tell: Callable[[str], None],
         embed: Callable[[], EmbeddedCluster],
@@ -86,7 +87,7 @@ class Cluster:
             self.client = live or self._connect(settings)
             self.address = str(self.client.scheduler.address)
             self._dismiss_earlier(earlier_keys)
-            self._admit_workers(storage, run)
+            self._admit_workers(storage, run, epoch)
             self._start_workers(settings.executors)
         except BaseException:
             self.close()
@@ -187,13 +188,13 @@ class Cluster:
         if self._embedded is not None:
             self._embedded.start_workers(count)
 
-    def _admit_workers(self, storage: Storage, run: str) -> None:
+    def _admit_workers(self, storage: Storage, run: str, epoch: int) -> None:
         """Bring the run to every worker, those that join later included."""
         self._compare_versions()
         self._warn_of_open_wire(storage)
         token = secrets.token_bytes(16)
-        storage.write(RunPaths(run).token, token)
-        plugin = RunPlugin(self.key, run, storage.settings, token)
+        storage.write(RunPaths(run).token(epoch), token)
+        plugin = RunPlugin(self.key, run, epoch, storage.settings, token)
         self.client.subscribe_topic(plugin.name, self._hear)
         self._opened.callback(self._dismiss_workers, plugin.name)
         try:

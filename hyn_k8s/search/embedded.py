@@ -91,7 +91,7 @@ class EmbeddedCluster:
             if process.stdin:
                 process.stdin.close()
         self._processes.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)  # of mkdtemp, so nobody else's
 
     @property
     def _identity(self) -> pathlib.Path:

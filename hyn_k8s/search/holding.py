@@ -12,27 +12,29 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hyn_k8s.errors import HynError
-from hyn_k8s.paths import RunPaths
-from hyn_k8s.search import claims, lease, runs
+from hyn_k8s.errors import HynError, RunTakenError
+from hyn_k8s.paths import RunPaths, SearchPaths
+from hyn_k8s.search import claims, lease, manifests, removal, runs
+from hyn_k8s.search.fencing import FencedStorage
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease
-from hyn_k8s.search.results import read_manifest
+from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.settings import Settings
-from hyn_k8s.search.storage import Storage
 
 
 class RunHold:
     """A run of ``stem``'s or of the name that ``settings`` give it."""
 
     def __init__(
-        self, storage: Storage, settings: Settings, stem: str, tell: Callable[[str], None]
+        self, storage: PatientStorage, settings: Settings, stem: str, tell: Callable[[str], None]
     ) -> None:
         self.run: str | None = None
         """The run's name, once a search has begun."""
-        self.is_taken = False
-        """Whether another driver has taken it over: then nothing of it is written here."""
+        self.taken: RunTakenError | None = None
+        """How another driver has taken it over, if one has: then nothing of it is written here."""
+        self.storage = FencedStorage(storage, self.require)
+        """Through which the run is written: only while this process drives it."""
         self.earlier_keys: list[str] = []
         """Under which names workers may know earlier drivers of it."""
         self._storage = storage
@@ -51,15 +53,29 @@ class RunHold:
 
     @property
     def is_driving(self) -> bool:
-        """Whether this process is the run's driver."""
+        """Whether this process is the run's driver, as far as it knows."""
         return self._lease is not None
+
+    def require(self) -> None:
+        """Make sure that this process drives the run; costs nothing while the lease is fresh.
+
+        Raises:
+            RunTakenError: it does not, or not any more.
+            StorageError: nobody can tell.
+        """
+        if self._lease is None:
+            raise RunTakenError(self.run or "of any name", "this process does not drive it")
+        self._lease.require()
 
     def open_search(self, ordinal: int, identity: Identity) -> Begun:
         """The run's ``ordinal``-th search, where it is or where it begins.
 
         Raises:
             RunError: the named run has another search there.
+            RunTakenError: another driver has taken the run over since the last search.
         """
+        if self.is_driving:
+            self.require()
         if self.run is None:
             self._choose_run(identity)
         return runs.open_search(
@@ -83,11 +99,19 @@ class RunHold:
                 self._lease = lease.claim(self._storage, self.run, self._tell, self._lose)
                 drivers = claims.read_claims(self._storage, self.run)
                 self.earlier_keys = [driver.key for driver in drivers[:-1]]
-                changed = {**self._manifest, "script": self._script, "ended": None}
-                if changed != self._manifest:
-                    self._manifest = changed
-                    self._write_manifest(self._storage)
+                self._renew_manifest()
+                if self._lease.epoch > 1:
+                    removal.remove_partial_files(self.storage, self.run)
             return self._lease
+
+    def _renew_manifest(self) -> None:
+        """Note in the manifest that the run is driven, and by which script."""
+        assert self.run is not None
+        # A driver that made it and came to nothing may have removed it before this one's claim.
+        there = manifests.read_manifest(self._storage, self.run)
+        self._manifest = {**self._manifest, "script": self._script, "ended": None}
+        if there != self._manifest:
+            self._write_manifest()
 
     @contextlib.contextmanager
     def telling_of_loss(self, call: Callable[[HynError], None]) -> Iterator[None]:
@@ -98,17 +122,33 @@ class RunHold:
         finally:
             self._on_lost.remove(call)
 
+    def forget_search(self, paths: SearchPaths) -> None:
+        """Nothing has come of a search that began here: what this driver wrote of it is removed."""
+        if self.is_driving:
+            removal.remove_search(self.storage, paths)
+
     def forget(self) -> None:
         """Nothing has come of the run here: a new one is removed, another one left as it was."""
-        run, held = self.run, self._lease
-        if self._is_new and run is not None and not self._is_anothers(run):
-            self._lease = None
-            if held is not None:
-                held.abandon()
-            self._storage.delete(run)
-        else:
-            self.let_go(self._storage, ended=False)
-        self.run = None
+        try:
+            if self._is_new and self.taken is None:
+                self._remove_new_run()
+        finally:
+            self.let_go(ended=False)
+            self.run = None
+
+    def _remove_new_run(self) -> None:
+        """Remove the run that began here, if nobody else has ever driven it."""
+        assert self.run is not None
+        if self._lease is None and not claims.latest_epoch(self._storage, self.run):
+            with contextlib.suppress(FileExistsError):  # somebody drives it by now
+                self._lease = Lease(self._storage, self.run, 1, self._lose)
+        if self._lease is None or self._lease.epoch > 1:
+            return
+        removal.remove_new_run(self.storage, self.run, self._lease.epoch)
+        self.require()
+        held, self._lease = self._lease, None
+        held.abandon()
+        removal.remove_claim(self._storage, self.run, held.epoch)
 
     def note_end(self) -> None:
         """A run that was found with nothing left to do has ended now, if it had not before."""
@@ -117,38 +157,44 @@ class RunHold:
                 if claims.is_free(claims.latest_claim(self._storage, self.run)):
                     self.drive()
 
-    def let_go(self, storage: Storage, ended: bool) -> None:
-        """Drive the run no more, and say so by way of ``storage``; the second call does nothing."""
-        held, self._lease = self._lease, None
+    def let_go(self, ended: bool) -> None:
+        """Drive the run no more, and say so; the second call does nothing.
+
+        ``taken`` says whether another driver has it by now: then nothing is written.
+        """
+        held = self._lease
         if held is None or self.run is None:
             return
-        if self.is_taken:
+        try:
+            if self.taken is None:
+                with self._storage.impatience():  # the storage may be what ended the run
+                    self._say_end(held, self.run, ended)
+        except HynError:
+            pass  # without a word the next driver waits until the lease has run out
+        finally:
             held.abandon()
-            return
-        with contextlib.suppress(HynError):  # the storage may be what ended the run
-            storage.delete(RunPaths(self.run).proof)
-            if ended:
-                self._manifest["ended"] = runs.now()
-                self._write_manifest(storage)
-            held.release(storage)
+            self._lease = None
 
-    def _is_anothers(self, run: str) -> bool:
-        """Whether another driver has taken the run, be it one that this process began."""
-        return self.is_taken or (
-            not self.is_driving and claims.latest_epoch(self._storage, run) > 0
-        )
+    def _say_end(self, held: Lease, run: str, ended: bool) -> None:
+        removal.remove_proof(self.storage, run)
+        if ended:
+            self._manifest["ended"] = manifests.now()
+            self._write_manifest()
+        held.release()
 
     def _lose(self, error: HynError) -> None:
+        if isinstance(error, RunTakenError):
+            self.taken = self.taken or error
         for call in list(self._on_lost):
             call(error)
 
     def _choose_run(self, identity: Identity) -> None:
         """Find the run to be continued, or begin one."""
         self._script = runs.read_script()
-        self._is_new = self.is_taken = False
+        self._is_new, self.taken = False, None
         named, found = self._settings.run, None
         if named is not None:
-            found = read_manifest(self._storage, named)
+            found = runs.read_named(self._storage, named)
         elif not self._settings.restart:
             found = runs.find_unfinished(
                 self._storage, self._stem, self._script, identity, self._tell
@@ -158,12 +204,12 @@ class RunHold:
                 found = runs.create_run(self._storage, named, self._stem, self._script)
                 self._is_new = True
             except FileExistsError:  # another driver of this name was faster
-                found = read_manifest(self._storage, named or "")
+                found = runs.read_named(self._storage, named or "")
         assert found is not None
         self._manifest = found
         self._begun_by = str(found.get("script"))
         self.run = str(found["run"])
 
-    def _write_manifest(self, storage: Storage) -> None:
+    def _write_manifest(self) -> None:
         path = RunPaths(self._manifest["run"]).manifest
-        storage.write(path, runs.encode(self._manifest))
+        self.storage.write(path, manifests.encode(self._manifest))

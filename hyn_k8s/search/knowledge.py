@@ -36,6 +36,8 @@ CONTEXT_WITHIN_SECONDS = 3600.0
 class Known:
     """What a trial may know that was submitted at one moment."""
 
+    epoch: int
+    """The driver's that submitted it, beside whose other files these lie."""
     parts: int = 0
     """How many files of earlier trials there are; none without a discriminator."""
     latest: bytes = b""
@@ -47,9 +49,10 @@ class Known:
 class Keeper:
     """The driver's side: puts where workers find it what trials of one search may know."""
 
-    def __init__(self, storage: Storage, paths: SearchPaths, hyper_model: Any) -> None:
+    def __init__(self, storage: Storage, paths: SearchPaths, epoch: int, hyper_model: Any) -> None:
         self._storage = storage
         self._paths = paths
+        self._epoch = epoch
         self._hyper_model = hyper_model
         self._parts = 0
         self._context = 0
@@ -65,16 +68,16 @@ class Keeper:
             self._context += 1
             self._write_context()
         if self._hyper_model.discriminator is None:
-            return Known(context=self._context)
+            return Known(self._epoch, context=self._context)
         trials = self._hyper_model.history.trials
         parts = told // TRIALS_IN_A_PART
         while self._parts < parts:
             first = self._parts * TRIALS_IN_A_PART
             part = _described(trials[first : first + TRIALS_IN_A_PART])
-            self._storage.write(self._paths.told_part(self._parts), part)
+            self._storage.write(self._paths.told_part(self._epoch, self._parts), part)
             self._parts += 1
         latest = _described(trials[parts * TRIALS_IN_A_PART : told])
-        return Known(parts, latest, self._context)
+        return Known(self._epoch, parts, latest, self._context)
 
     def write_wanted_context(self) -> None:
         """Put the context where a trial waits for it; a second trial finds it there."""
@@ -88,7 +91,7 @@ class Keeper:
             answer = shipping.dumps(self._hyper_model.context, "the hyper model's context")
         except ScriptError as error:
             answer = shipping.dumps(error, "the reason")
-        self._storage.write(self._paths.context_state(self._context), answer)
+        self._storage.write(self._paths.context_state(self._epoch, self._context), answer)
 
     def _held(self) -> dict[str, Any]:
         return dict(getattr(self._hyper_model.context, "_map", {}))
@@ -111,7 +114,8 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def read_history(here: Site, paths: SearchPaths, known: Known, empty: Any) -> Any:
     """On a worker: a history like ``empty`` of the trials in ``known``, without their samples."""
-    parts = [here.awaited(paths.told_part(number), _trials) for number in range(known.parts)]
+    files = [paths.told_part(known.epoch, number) for number in range(known.parts)]
+    parts = [here.awaited(file, _trials) for file in files]
     if known.latest:
         parts.append(_trials(known.latest))
     history = copy.copy(empty)
@@ -192,9 +196,9 @@ def read_context(here: Site, paths: SearchPaths, known: Known, ask: Callable[[],
         StorageError: the search has ended meanwhile.
         WorkerError: it did not come within CONTEXT_WITHIN_SECONDS.
     """
-    path = paths.context_state(known.context)
+    path = paths.context_state(known.epoch, known.context)
     if not here.knows(path):
-        _await_context(here, paths, path, ask)
+        _await_context(here, paths.data(known.epoch), path, ask)
     context = shipping.loads(here.awaited(path))
     if isinstance(context, ScriptError):
         raise context
@@ -205,14 +209,15 @@ class _NotWritten(Exception):
     """The driver has not written the context; another look may find it."""
 
 
-def _await_context(here: Site, paths: SearchPaths, path: str, ask: Callable[[], None]) -> None:
+def _await_context(here: Site, data: str, path: str, ask: Callable[[], None]) -> None:
     def look() -> None:
         try:
             here.patient.read(path)
         except FileNotFoundError:
             # The data go when the search ends: then nobody will answer any more.
-            if paths.data.rpartition("/")[2] not in here.patient.list(paths.directory):
-                problem = f"the search {paths.directory} is over, and its data are deleted"
+            directory, _, name = data.rpartition("/")
+            if name not in here.patient.list(directory):
+                problem = f"the search is over, and its data in {directory} are deleted"
                 raise StorageError(here.storage.url, problem) from None
             raise _NotWritten from None
 

@@ -66,7 +66,9 @@ def read_driver(storage: Storage, run: str, seconds: float = LEASE_SECONDS) -> s
 class Lease:
     """This driver's hold on a run, renewed by a thread of its own until ``release``.
 
-    ``lost`` is called in that thread when the hold is lost.
+    ``lost`` is called when the hold is lost, in whatever thread finds out, and when the thread
+    could not renew it. Then it tries again: a storage that was away comes back, and perhaps nobody
+    has taken the run meanwhile.
     """
 
     def __init__(
@@ -86,6 +88,8 @@ class Lease:
         self._seconds = seconds
         self._lost = lost
         self._renewed_at = now()
+        self._taken: RunTakenError | None = None
+        """Why this driver never drives the run again."""
         self._let_go = threading.Event()
         self._lock = threading.Lock()
         storage.create(self._path, self._document(released=False))
@@ -99,6 +103,8 @@ class Lease:
             RunTakenError: another driver has claimed the run.
             StorageError: nobody can tell.
         """
+        if self._taken is not None:
+            raise self._taken.with_traceback(None)
         if not self._is_held():
             self.renew()
 
@@ -110,8 +116,7 @@ class Lease:
             StorageError: the storage is away.
         """
         with self._lock:
-            if not self._is_held():
-                self._look()  # first, so that one that was overtaken writes nothing
+            self._look()  # first, so that one that was overtaken writes nothing
             began = now()
             self._storage.write(self._path, self._document(released=False))
             self._look()
@@ -122,18 +127,38 @@ class Lease:
         return now() - self._renewed_at < self._seconds * (1 - MARGIN)
 
     def _look(self) -> None:
+        problem = self._how_taken()
+        if problem is not None:
+            self._taken = RunTakenError(self._run, problem)
+            self._lost(self._taken)
+            raise self._taken
+
+    def _how_taken(self) -> str | None:
+        """What shows that the run is this driver's no more, in words; None if nothing does."""
         latest = latest_epoch(self._storage, self._run)
         if latest > self.epoch:
-            problem = (
+            return (
                 f"another driver, number {latest}, has taken it over from this one, number "
                 f"{self.epoch}, which was not heard of for more than {self._seconds:.0f} s"
             )
-            raise RunTakenError(self._run, problem)
+        try:
+            key = json.loads(self._storage.read(self._path))["key"]
+        except FileNotFoundError:
+            return f"its files were removed while it ran ({self._path} is gone)"
+        if key != self.key:
+            return f"another driver holds it under the same number, {self.epoch}"
+        return None
 
-    def release(self, storage: Storage) -> None:
-        """Let go, by way of ``storage``: the next driver need not wait."""
+    def release(self) -> None:
+        """Let go: the next driver need not wait.
+
+        Raises:
+            RunTakenError: another driver has claimed the run.
+            StorageError: the storage is away.
+        """
         self.abandon()
-        storage.write(self._path, self._document(released=True))
+        self.require()
+        self._storage.write(self._path, self._document(released=True))
 
     def abandon(self) -> None:
         """Stop renewing and leave everything as it is: the run is another driver's."""
@@ -145,13 +170,13 @@ class Lease:
         while not self._let_go.wait(self._seconds * MARGIN):
             try:
                 self.renew()
+            except RunTakenError:
+                return
             except HynError as error:
                 self._lost(error)
-                return
-            except Exception as error:  # whatever it is, the search must not go on unrenewed
+            except Exception as error:  # whatever it is, the search must not run unrenewed
                 problem = f"the lease cannot be renewed ({type(error).__name__}: {error})"
                 self._lost(StorageError(self._storage.url, problem))
-                return
 
     def _document(self, released: bool) -> bytes:
         document = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from hyn_k8s.errors import RunError
 from hyn_k8s.search import binding, compat, results, shipping
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.session import current_session
@@ -40,5 +41,8 @@ def load_best(run: str | None, trial: int | None) -> Any:
     model = results.best_model(storage, run, trial)
     hyper_model = session.hyper_model(paths) if session else None
     if hyper_model is None:
-        hyper_model = shipping.loads(storage.read(paths.hyper_model), replace=False)
+        left = paths.latest_hyper_model(storage.list(paths.directory))
+        if left is None:
+            raise RunError(paths.run, f"its {paths.name} has no hyper model to load models by")
+        hyper_model = shipping.loads(storage.read(left), replace=False)
     return hyper_model.load_estimator(storage.rooted(model))

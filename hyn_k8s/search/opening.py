@@ -17,7 +17,7 @@ def open_storage(settings: StorageSettings) -> Storage:
 
 
 def open_usable_storage(settings: StorageSettings) -> Storage:
-    """The storage of ``settings``, its bucket made if missing, proved by a write and a read.
+    """The storage of ``settings``, its bucket made if missing, proved to do what runs rely on.
 
     One that is busy for a moment is asked again.
 
@@ -27,5 +27,7 @@ def open_usable_storage(settings: StorageSettings) -> Storage:
     storage = open_storage(settings)
     if isinstance(storage, S3Storage):
         ensure_bucket(storage)
-    while_starting(storage).prove(f".storage-proof-{uuid.uuid4().hex}")
+    patient = while_starting(storage)
+    patient.prove(f".storage-proof-{uuid.uuid4().hex}")
+    patient.prove_exclusive(f".storage-proof-{uuid.uuid4().hex}")
     return storage

@@ -45,6 +45,10 @@ class PatientStorage(Storage):
     def url(self) -> str:
         return self._inner.url
 
+    @property
+    def exclusive_feature(self) -> str:  # type: ignore[override]
+        return self._inner.exclusive_feature
+
     def rooted(self, path: str) -> str:
         return self._inner.rooted(path)
 
@@ -55,8 +59,8 @@ class PatientStorage(Storage):
     def read(self, path: str) -> bytes:
         return self._patiently(lambda: self._inner.read(path))
 
-    def read_all(self, paths: Sequence[str]) -> builtins.list[bytes]:
-        return self._patiently(lambda: self._inner.read_all(paths))
+    def read_present(self, paths: Sequence[str]) -> dict[str, bytes]:
+        return self._patiently(lambda: self._inner.read_present(paths))
 
     def write(self, path: str, data: bytes) -> None:
         self._patiently(lambda: self._inner.write(path, data))
@@ -78,11 +82,20 @@ class PatientStorage(Storage):
     def list(self, path: str) -> builtins.list[str]:
         return self._patiently(lambda: self._inner.list(path))
 
+    def occupants(self, path: str) -> builtins.list[str]:
+        return self._patiently(lambda: self._inner.occupants(path))
+
+    def files_below(self, path: str) -> builtins.list[str]:
+        return self._patiently(lambda: self._inner.files_below(path))
+
     def delete(self, path: str) -> None:
         self._patiently(lambda: self._inner.delete(path))
 
     def delete_all(self, paths: Sequence[str]) -> None:
         self._patiently(lambda: self._inner.delete_all(paths))
+
+    def remove_directory(self, path: str) -> None:
+        self._patiently(lambda: self._inner.remove_directory(path))
 
     def make_directory(self, path: str) -> None:
         self._patiently(lambda: self._inner.make_directory(path))

@@ -61,12 +61,14 @@ def prepare(
     pickled = shipping.dumps(light, "the hyper model")
     arguments = (*request.data, request.fit_kwargs)
     data = None if inline else shipping.dumps(arguments, "the data of the search")
+    epoch = session.hold.drive().epoch
     storage.make_directory(paths.models)
     task = SearchTask(
         key=session.join_inline() if inline else session.cluster().key,
         paths=paths,
-        hyper_model=write_blob(storage, paths.hyper_model, pickled),
-        data=None if data is None else write_blob(storage, paths.data, data),
+        epoch=epoch,
+        hyper_model=write_blob(storage, paths.hyper_model(epoch), pickled),
+        data=None if data is None else write_blob(storage, paths.data(epoch), data),
         cv=request.cv,
         num_folds=request.num_folds,
         seed=session.settings.seed,
@@ -90,7 +92,7 @@ def _on_dask(
         task,
         Allowance(settings.trial_attempts, settings.trial_timeout, settings.storage.patience),
         failed_reward=failed_reward(hyper_model),
-        keeper=Keeper(session.storage, task.paths, hyper_model),
+        keeper=Keeper(session.storage, task.paths, task.epoch, hyper_model),
         renew=session.cluster_again,
         lost=lost,
         tell=session.reporter.tell,

@@ -19,12 +19,11 @@ from typing import Any
 from hyn_k8s.errors import RunError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search.compat.history import pareto_front
+from hyn_k8s.search.manifests import FORMAT_VERSION, Runs, read_manifest, read_runs
 from hyn_k8s.search.outcome import SUCCEEDED, Failure
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.rows import Row, TrialsCsv, plain, timestamp
 from hyn_k8s.search.storage import Storage
-
-FORMAT_VERSION = 1
 
 FIRST_WRITE_SECONDS = 10.0
 """After how long a running search is first written down; later writes keep to 2 % of the time."""
@@ -129,22 +128,6 @@ class Recorder:
         }
 
 
-def list_runs(storage: Storage) -> list[str]:
-    """The names of the runs on ``storage``, the one begun last at the end."""
-    manifests = [(read_manifest(storage, name), name) for name in storage.list("")]
-    begun = [(manifest["started"], name) for manifest, name in manifests if manifest]
-    return [name for _, name in sorted(begun)]
-
-
-def read_manifest(storage: Storage, run: str) -> dict[str, Any] | None:
-    """What a run's manifest says, None where there is no such run."""
-    try:
-        manifest: dict[str, Any] = json.loads(storage.read(RunPaths(run).manifest))
-    except FileNotFoundError:
-        return None
-    return manifest
-
-
 def latest_searches(storage: Storage, run: str) -> dict[int, SearchPaths]:
     """The searches of ``run`` by their ordinals, in their order, each as it was begun last."""
     found = [RunPaths(run).search_named(name) for name in storage.list(run)]
@@ -159,7 +142,8 @@ def read_summaries(storage: Storage, run: str) -> list[dict[str, Any]]:
         RunError: there is no such run, or none of its searches has written anything.
     """
     if read_manifest(storage, run) is None:
-        known = ", ".join(list_runs(storage)[-5:]) or "none"
+        latest = read_runs(storage).manifests[-5:]
+        known = ", ".join(manifest["run"] for manifest in latest) or "none"
         raise RunError(run, f"it is not on {storage.url}; the latest there: {known}")
     summaries = []
     for paths in latest_searches(storage, run).values():
@@ -167,6 +151,8 @@ def read_summaries(storage: Storage, run: str) -> list[dict[str, Any]]:
             summaries.append(json.loads(storage.read(paths.summary)))
         except FileNotFoundError:
             continue  # it has begun and written nothing yet
+        except ValueError as error:
+            raise RunError(run, f"its {paths.summary} is damaged ({error})") from None
     if not summaries:
         raise RunError(run, f"no search of it on {storage.url} has results yet")
     return summaries
@@ -180,10 +166,16 @@ def read_trials(storage: Storage, run: str, search: str) -> list[dict[str, str]]
 
 def latest_run(storage: Storage) -> str:
     """The run that was begun last; RunError when there is none."""
-    runs = list_runs(storage)
-    if not runs:
-        raise RunError("of any name", f"there is none on {storage.url}")
-    return runs[-1]
+    return latest_of(read_runs(storage), storage.url)
+
+
+def latest_of(runs: Runs, url: str) -> str:
+    """The latest of the ``runs`` found on the storage ``url``; RunError when there is none."""
+    if runs.manifests:
+        return str(runs.manifests[-1]["run"])
+    if runs.damaged:
+        raise runs.damaged[-1]
+    raise RunError("of any name", f"there is none on {url}")
 
 
 def last_search(storage: Storage, run: str) -> SearchPaths:

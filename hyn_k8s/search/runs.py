@@ -9,20 +9,22 @@ driving it; otherwise a new one begins under the stem's next number.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
-import json
+import re
 import sys
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hyn_k8s import contract
 from hyn_k8s.errors import RunError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import identity, lease
 from hyn_k8s.search.identity import Identity
-from hyn_k8s.search.results import FORMAT_VERSION, latest_searches, read_manifest
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.manifests import encode, manifest_of, read_manifest
+from hyn_k8s.search.results import latest_searches
+from hyn_k8s.search.storage import Storage, whole_name
 
 _MAX_STEM = 50
 
@@ -54,25 +56,11 @@ def read_script() -> str:
 
 
 def clean_stem(stem: str) -> str:
-    """``stem`` as a run's name can hold it."""
-    return "".join(c if c.isalnum() or c in "._-" else "-" for c in stem)[:_MAX_STEM]
-
-
-def manifest_of(run: str, stem: str, script: str) -> dict[str, Any]:
-    """What ``run.json`` says of a run that begins now."""
-    return {
-        "version": FORMAT_VERSION,
-        "run": run,
-        "stem": stem,
-        "script": script,
-        "started": now(),
-        "ended": None,
-    }
-
-
-def encode(manifest: dict[str, Any]) -> bytes:
-    """The manifest as its file's bytes."""
-    return json.dumps(manifest, indent=2).encode()
+    """``stem`` as a run's name can hold it: letters without their accents, then digits, and dots,
+    hyphens and underscores but for the first character."""
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", errors="ignore").decode()
+    cleaned = re.sub(r"[^A-Za-z0-9._-]", "-", plain).lstrip("._-")
+    return cleaned[:_MAX_STEM] or "run"
 
 
 def create_run(storage: Storage, name: str | None, stem: str, script: str) -> dict[str, Any]:
@@ -80,7 +68,10 @@ def create_run(storage: Storage, name: str | None, stem: str, script: str) -> di
 
     Raises:
         FileExistsError: there is one of this name already.
+        RunError: something else has this name.
     """
+    if name is not None:
+        require_free(storage, name)
     taken = [] if name else storage.list("")
     number = 1 + max((_number(each, stem) for each in taken), default=0)
     while True:
@@ -94,6 +85,40 @@ def create_run(storage: Storage, name: str | None, stem: str, script: str) -> di
             number += 1
 
 
+def read_named(storage: Storage, name: str) -> dict[str, Any] | None:
+    """The manifest of the run ``name``, None where none has begun under it yet.
+
+    Raises:
+        RunError: another one was begun there, or something that is no run has the name.
+    """
+    found = read_manifest(storage, name)
+    if found is None:
+        require_free(storage, name)
+    elif found["run"] != name:
+        problem = f"it was begun as {found['run']}, and its directory was renamed or copied"
+        raise RunError(name, f"{problem}; name it so again, or choose another name")
+    return found
+
+
+def require_free(storage: Storage, name: str) -> None:
+    """Make sure that nobody's files are at ``name``, next to which a run would begin.
+
+    Raises:
+        RunError: something is there that no run left.
+    """
+    paths = RunPaths(name)
+    for found in storage.occupants(name):
+        path = f"{name}/{whole_name(found) or found}"
+        is_left = path == paths.manifest or found.startswith(".nfs")  # NFS: deleted, still open
+        if path == paths.drivers:
+            is_left = all(paths.owns(file) for file in storage.files_below(path))
+        if not is_left:
+            problem = f"{storage.rooted(name)} is there and is no run"
+            what = "" if found == name else f": it holds {found}"
+            cure = f"choose another name ({contract.RUN_ID.label})"
+            raise RunError(name, f"{problem}{what}; {cure}")
+
+
 def find_unfinished(
     storage: Storage, stem: str, script: str, search: Identity, tell: Callable[[str], None]
 ) -> dict[str, Any] | None:
@@ -104,8 +129,11 @@ def find_unfinished(
         reverse=True,
     )
     for name in names:
-        manifest = read_manifest(storage, name)
-        if manifest is None or manifest.get("script") != script:
+        try:
+            manifest = read_manifest(storage, name)
+        except RunError:
+            continue  # another tool's, or damaged: none that could be continued
+        if manifest is None or (manifest["script"], manifest["run"]) != (script, name):
             continue
         if manifest["ended"] is not None:
             return None  # whatever was left before, this script has had a whole run since
@@ -123,8 +151,9 @@ def find_unfinished(
 
 def read_identity(storage: Storage, paths: SearchPaths) -> Identity | None:
     """What the search was begun as; None if it never got so far."""
+    latest = paths.latest_identity(storage.list(paths.directory))
     try:
-        return identity.decode(storage.read(paths.identity))
+        return identity.decode(storage.read(latest)) if latest else None
     except FileNotFoundError:
         return None
 
@@ -154,11 +183,6 @@ def open_search(
     if not differing:
         return Begun(latest, new=False)
     return Begun(anew, new=True, differing=tuple(differing))
-
-
-def now() -> str:
-    """This moment as a manifest has it."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
 def _number(name: str, stem: str) -> int:

@@ -7,6 +7,7 @@ is told, and whether it may pass: an endpoint that is away comes back, wrong key
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
@@ -19,6 +20,9 @@ from hyn_k8s.search.storage import Storage
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 20
+
+_MOST_IN_A_REQUEST = 1000
+"""How many objects S3 deletes at once."""
 
 _REJECTED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
 _DENIED = ("AccessDenied", "403", "Forbidden")
@@ -34,11 +38,19 @@ _AWAY = {
     "RequestTimeout",
     "503",
 }
+_UNKNOWN = {"NotImplemented", "501"}
 _LASTING_CODES = {*_REJECTED, *_DENIED, "NoCredentialsError", "NoSuchBucket"}
+
+_CONDITIONAL_WRITES = (
+    "conditional writes (PutObject with If-None-Match: *), without which two drivers may have "
+    "one run; use a server that has them, such as Amazon S3, MinIO or versitygw"
+)
 
 
 class S3Storage(Storage):
     """A bucket, or a prefix in one, of any S3-compatible endpoint."""
+
+    exclusive_feature = _CONDITIONAL_WRITES
 
     def __init__(self, settings: StorageSettings) -> None:
         super().__init__(settings)
@@ -61,44 +73,71 @@ class S3Storage(Storage):
         with self._explained():
             return cast(bytes, self._fs.cat_file(self.rooted(path)))
 
-    def read_all(self, paths: Sequence[str]) -> list[bytes]:
+    def read_present(self, paths: Sequence[str]) -> dict[str, bytes]:
         """All at once: one after the other, each would cost a round trip."""
-        if not paths:
-            return []
         with self._explained():
             rooted = [self.rooted(path) for path in paths]
-            found = self._fs.cat(rooted)
-            return [found[name] for name in rooted]
+            # Not cat, which takes a key for a pattern.
+            answers = self._fs.cat_ranges(rooted, None, None) if rooted else []
+            for answer in answers:
+                if isinstance(answer, Exception) and not isinstance(answer, FileNotFoundError):
+                    raise answer
+        read = zip(paths, answers, strict=True)
+        return {path: answer for path, answer in read if isinstance(answer, bytes)}
 
     def write(self, path: str, data: bytes) -> None:
         with self._explained():
             self._fs.pipe_file(self.rooted(path), data)
 
     def create(self, path: str, data: bytes) -> None:
-        with self._explained():
+        with self._explained(needs=_CONDITIONAL_WRITES):
             self._fs.pipe_file(self.rooted(path), data, mode="create")
 
     def list(self, path: str) -> list[str]:
         with self._explained(), contextlib.suppress(FileNotFoundError):
-            found = self._fs.ls(self.rooted(path), detail=False, refresh=True)
-            return sorted({name.rstrip("/").rpartition("/")[2] for name in found})
+            rooted = self.rooted(path).rstrip("/")
+            found = self._fs.ls(rooted, detail=False, refresh=True)
+            # Consoles mark an empty directory by an object of its name and a slash.
+            below = {name.rstrip("/") for name in found if name != f"{rooted}/"}
+            return sorted(name.rpartition("/")[2] for name in below)
+        return []
+
+    def occupants(self, path: str) -> builtins.list[str]:
+        return self.list(path)
+
+    def files_below(self, path: str) -> builtins.list[str]:
+        with self._explained(), contextlib.suppress(FileNotFoundError):
+            found = self._fs.find(self.rooted(path))
+            above = self.rooted("")
+            return sorted(name.removeprefix(above) for name in found if name.startswith(above))
         return []
 
     def delete(self, path: str) -> None:
         with self._explained(), contextlib.suppress(FileNotFoundError):
-            self._fs.rm(self.rooted(path), recursive=True)
+            self._fs.rm_file(self.rooted(path))
 
     def delete_all(self, paths: Sequence[str]) -> None:
-        """A thousand in a request."""
-        with self._explained(), contextlib.suppress(FileNotFoundError):
-            if paths:
-                self._fs.rm([self.rooted(path) for path in paths])
+        """A thousand in a request. Not by rm, which takes a key for a pattern."""
+        for first in range(0, len(paths), _MOST_IN_A_REQUEST):
+            some = paths[first : first + _MOST_IN_A_REQUEST]
+            bucket = self.settings.root.partition("/")[0]
+            keys = [{"Key": self.rooted(path).partition("/")[2]} for path in some]
+            with self._explained():
+                answer = self._fs.call_s3(
+                    "delete_objects", Bucket=bucket, Delete={"Objects": keys, "Quiet": True}
+                )
+            for refused in answer.get("Errors", []):
+                raise s3_error(self, refused.get("Code") or "unknown")
+
+    def remove_directory(self, path: str) -> None:
+        """Nothing to do: S3 has no directories."""
 
     def make_directory(self, path: str) -> None:
         """Nothing to do: S3 has no directories."""
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, needs: str = "") -> Iterator[None]:
+        """Within, errors of s3fs are ours; ``needs`` is what a server may not know."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -109,6 +148,8 @@ class S3Storage(Storage):
             code = s3_code(error)
             if code == "PreconditionFailed":
                 raise FileExistsError(code) from error
+            if needs and code in _UNKNOWN:
+                raise StorageError(self.url, f"it lacks {needs}", lasting=True) from error
             raise s3_error(self, code) from error
         except TypeError as error:
             # s3fs connects at the first request, and only then looks at its options; the

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hyn_k8s.errors import HynError, RunTakenError, StorageError
-from hyn_k8s.search import checkpoint, hyper_models, identity
+from hyn_k8s.search import checkpoint, hyper_models, identity, removal
 from hyn_k8s.search.account import FINISHED_STATES, Account
 from hyn_k8s.search.execution import Execution
 from hyn_k8s.search.journal import Journal
@@ -87,13 +87,15 @@ class Search:
         with self._forgotten_if_it_fails():
             if self._is_finished(past):
                 return self._restore_finished(past)
-            lease = self._account.lease = self._session.hold.drive()
-            self._storage.write(self._paths.identity, identity.encode(self._identity))
+            lease = self._session.hold.drive()
+            written = identity.encode(self._identity)
+            self._storage.write(self._paths.identity(lease.epoch), written)
             replay = self._replay(past)
             self._say_where_it_goes_on(replay)
             execution = prepare(
                 self._session, self._paths, self._hyper_model, self._request, self._lose_worker
             )
+            removal.remove_earlier(self._storage, self._paths, lease.epoch)
         journal = Journal(self._storage, self._paths, lease, past, execution.wake)
         with self._session.hold.telling_of_loss(journal.fail):
             return self._conduct(execution, journal, past, replay)
@@ -141,8 +143,10 @@ class Search:
         try:
             yield
         except BaseException as error:
-            self._session.hold.is_taken |= isinstance(error, RunTakenError)
-            self._session.forget_search(self._begun)
+            away = isinstance(error, StorageError)
+            patience = self._session.impatience() if away else contextlib.nullcontext()
+            with patience, contextlib.suppress(HynError):  # the next call continues what stays
+                self._session.forget_search(self._begun)
             raise
 
     def _read_past(self) -> Past:
@@ -248,11 +252,10 @@ class Search:
             if isinstance(failed, RunTakenError):
                 raise failed
             away = isinstance(failed, StorageError)
-            with self._storage.impatience() if away else contextlib.nullcontext():
+            with self._session.impatience() if away else contextlib.nullcontext():
                 self._account.write(state)
         except (RunTakenError, StorageError) as raised:
             taken = isinstance(raised, RunTakenError)
-            self._session.hold.is_taken |= taken
             # What went wrong otherwise, then, may be the other driver's doing.
             if error is None or (taken and isinstance(error, HynError)):
                 raise raised.with_traceback(None) from None

@@ -11,6 +11,7 @@ something left to do.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -19,7 +20,7 @@ from typing import Any
 
 from hyn_k8s.errors import HynError, SchedulerError, SearchError
 from hyn_k8s.paths import RunPaths, SearchPaths
-from hyn_k8s.search import binding, compat, shipping, site
+from hyn_k8s.search import binding, compat, runs, shipping, site
 from hyn_k8s.search.cluster import Cluster, live_client
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.holding import RunHold
@@ -55,12 +56,15 @@ def start_session(
     soon, on the embedded cluster if nothing else is made, this starts while Hypernets is imported.
 
     Raises:
+        RunError: the settings name a run, and something else has its name.
         StorageError: the storage cannot be reached or written.
     """
     global _current
     if _current is not None:
         _current.close()
     storage = open_usable_storage(settings.storage)
+    if settings.run is not None:
+        runs.read_named(storage, settings.run)  # before the script spends an hour on its data
     stem = stem or default_stem(shipping.script_name())
     reporter = reporter or LineReporter(_write_line)
     reporter.tell(f"{stem}: {_where(settings)}; results go to {storage.url}")
@@ -97,7 +101,7 @@ class Session:
 
     def __init__(self, settings: Settings, storage: Storage, stem: str, reporter: Reporter) -> None:
         self.settings = settings
-        self.storage = PatientStorage(storage, reporter.tell)
+        self._patient = PatientStorage(storage, reporter.tell)
         self.reporter = reporter
         self.errors: list[HynError] = []
         """What nobody else tells: searches without a success, and what an experiment swallowed."""
@@ -114,8 +118,10 @@ class Session:
         """What the script ended with, if it did not simply come to its end."""
         self.latest_search: SearchPaths | None = None
         """Where the search is that began last."""
-        self.hold = RunHold(self.storage, settings, stem, reporter.tell)
+        self.hold = RunHold(self._patient, settings, stem, reporter.tell)
         """Which run it is, and whether it is this process's to write."""
+        self.storage = self.hold.storage
+        """Read by anybody; written only while this process drives the run."""
         self._impatient = storage
         self._searches = 0
         self._hyper_models: dict[SearchPaths, Any] = {}
@@ -189,10 +195,13 @@ class Session:
             self._searches -= 1
             if begun.new:
                 self.unfinished.discard(begun.paths)
+                self.hold.forget_search(begun.paths)
             if self._searches == 0:
                 self.hold.forget()
-            if begun.new and not self.hold.is_taken:
-                self.storage.delete(begun.paths.directory)
+
+    def impatience(self) -> contextlib.AbstractContextManager[None]:
+        """Within, nothing is tried twice on the storage, which is known to be away."""
+        return self._patient.impatience()
 
     def keep_hyper_model(self, paths: SearchPaths, hyper_model: Any) -> None:
         """Remember the stripped hyper model of a search, for loading its models in this process."""
@@ -239,6 +248,7 @@ class Session:
                     self.storage,
                     self.run,
                     held.key,
+                    held.epoch,
                     self.hold.earlier_keys,
                     self.reporter.tell,
                     self._embed,
@@ -290,7 +300,9 @@ class Session:
         ended = not self._is_left_unfinished()
         if ended:
             self.hold.note_end()
-        self.hold.let_go(self._impatient, ended)
+        self.hold.let_go(ended)
+        if self.hold.taken is not None and self.hold.taken not in self.errors:
+            self.errors.append(self.hold.taken)
         self.reporter.close()
         if _current is self:
             _current = None

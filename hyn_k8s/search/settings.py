@@ -268,6 +268,8 @@ def _bucket_path(root: str | None) -> str:
         raise _refused(contract.STORAGE_ROOT, f"{found}, while {contract.STORAGE_TYPE.name} is s3")
     if any(part in ("", ".", "..") for part in parts):
         raise _refused(contract.STORAGE_ROOT, f"{root!r}, which has an empty, '.' or '..' part")
+    if "?versionId=" in path:  # s3fs would take what follows for the version of an object
+        raise _refused(contract.STORAGE_ROOT, f"{root!r}, which has '?versionId=' in it")
     return path
 
 

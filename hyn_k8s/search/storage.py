@@ -14,10 +14,11 @@ has been proved: what worked a moment ago and does not now is away, not wrong.
 from __future__ import annotations
 
 import abc
+import builtins
 import contextlib
 import errno
 import os
-import shutil
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 
@@ -46,8 +47,28 @@ _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 """How file systems without hard links (SMB shares are some) refuse to make one."""
 
 
+_NOT_REMOVED = {errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR}
+"""How file systems say that a directory is in use: not empty, a mount point, a link to one."""
+
+_PARTIAL = re.compile(r"\.(.+)\.[0-9a-f]{32}", re.DOTALL)
+
+
+def partial_name(name: str) -> str:
+    """What the file ``name`` is called, beside it, until it is whole."""
+    return f".{name}.{uuid.uuid4().hex}"
+
+
+def whole_name(name: str) -> str | None:
+    """Of which file ``name`` is a ``partial_name``; None for any other name."""
+    match = _PARTIAL.fullmatch(name)
+    return match[1] if match else None
+
+
 class Storage(abc.ABC):
     """A place for a run's files that driver and workers share. Paths are relative to its root."""
+
+    exclusive_feature = "exclusive creation of files, without which two drivers may have one run"
+    """What ``create`` depends on, and what for, as a user may look it up."""
 
     def __init__(self, settings: StorageSettings) -> None:
         self.settings = settings
@@ -69,7 +90,19 @@ class Storage(abc.ABC):
 
     def read_all(self, paths: Sequence[str]) -> list[bytes]:
         """The bytes at each of ``paths``; FileNotFoundError when one is absent."""
-        return [self.read(path) for path in paths]
+        found = self.read_present(paths)
+        for path in paths:
+            if path not in found:
+                raise FileNotFoundError(errno.ENOENT, "it is not there", path)
+        return [found[path] for path in paths]
+
+    def read_present(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """The bytes at those of ``paths`` where there are any."""
+        found = {}
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                found[path] = self.read(path)
+        return found
 
     @abc.abstractmethod
     def write(self, path: str, data: bytes) -> None:
@@ -84,13 +117,28 @@ class Storage(abc.ABC):
         """The sorted names directly below ``path``, files and directories; none if it is absent."""
 
     @abc.abstractmethod
+    def occupants(self, path: str) -> builtins.list[str]:
+        """The sorted names directly below ``path``, hidden ones too; its own if it is a file."""
+
+    @abc.abstractmethod
+    def files_below(self, path: str) -> builtins.list[str]:
+        """The sorted paths of all files at or below ``path``, at any depth, hidden ones too.
+
+        Symbolic links are not followed; a link is a file here, whatever it leads to.
+        """
+
+    @abc.abstractmethod
     def delete(self, path: str) -> None:
-        """Remove the file or the whole directory at ``path``; an absent one is fine."""
+        """Remove the file at ``path``, and nothing else; an absent one is fine."""
 
     def delete_all(self, paths: Sequence[str]) -> None:
-        """Remove the file at each of ``paths``; absent ones are fine."""
+        """Remove the file at each of ``paths``, and nothing else; absent ones are fine."""
         for path in paths:
             self.delete(path)
+
+    @abc.abstractmethod
+    def remove_directory(self, path: str) -> None:
+        """Remove the directory at ``path`` if nothing is in it; else it stays as it is."""
 
     @abc.abstractmethod
     def make_directory(self, path: str) -> None:
@@ -113,6 +161,23 @@ class Storage(abc.ABC):
         finally:
             self.delete(path)
         self.is_proved = True
+
+    def prove_exclusive(self, path: str) -> None:
+        """Make sure that of two that create ``path`` one is refused; nothing is left there.
+
+        One driver at a time depends on it, and not every server keeps what its protocol says.
+
+        Raises:
+            StorageError: both were let through.
+        """
+        self.create(path, b"the first")
+        try:
+            self.create(path, b"the second")
+        except FileExistsError:
+            return
+        finally:
+            self.delete(path)
+        raise StorageError(self.url, f"it lacks {self.exclusive_feature}", lasting=True)
 
 
 class FileStorage(Storage):
@@ -157,13 +222,45 @@ class FileStorage(Storage):
             return sorted(name for name in os.listdir(self.rooted(path)) if name[0] != ".")
         return []
 
-    def delete(self, path: str) -> None:
+    def occupants(self, path: str) -> builtins.list[str]:
         full = self.rooted(path)
+        with self._explained():
+            try:
+                return sorted(os.listdir(full))
+            except (FileNotFoundError, NotADirectoryError):
+                return [os.path.basename(full)] if os.path.lexists(full) else []
+
+    def files_below(self, path: str) -> builtins.list[str]:
+        found: builtins.list[str] = []
+        full = self.rooted(path)
+        with self._explained():
+            if path and (os.path.islink(full) or not os.path.isdir(full)):
+                return [path] if os.path.lexists(full) else []
+            with contextlib.suppress(FileNotFoundError):
+                self._collect(path, found)
+        return sorted(found)
+
+    def _collect(self, path: str, found: builtins.list[str]) -> None:
+        with os.scandir(self.rooted(path)) as entries:
+            for entry in entries:
+                below = f"{path}/{entry.name}" if path else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    self._collect(below, found)
+                else:
+                    found.append(below)
+
+    def delete(self, path: str) -> None:
+        absent = contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError)
+        with self._explained(), absent:
+            os.unlink(self.rooted(path))
+
+    def remove_directory(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError), self._explained():
-            if os.path.isdir(full):
-                shutil.rmtree(full)
-            else:
-                os.unlink(full)
+            try:
+                os.rmdir(self.rooted(path))
+            except OSError as error:
+                if error.errno not in _NOT_REMOVED:
+                    raise
 
     def make_directory(self, path: str) -> None:
         with self._explained():
@@ -183,7 +280,7 @@ class FileStorage(Storage):
         """Bytes on disk beside their final name; the temporary name is gone afterwards."""
         directory, name = os.path.split(self.rooted(path))
         self._make(directory)
-        aside = os.path.join(directory, f".{name}.{uuid.uuid4().hex}")
+        aside = os.path.join(directory, partial_name(name))
         try:
             with open(aside, "xb") as file:
                 file.write(data)

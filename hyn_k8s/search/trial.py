@@ -49,6 +49,8 @@ class SearchTask:
     key: str
     """The run's key, under which a worker keeps its storage."""
     paths: SearchPaths
+    epoch: int
+    """The driver's, among those of the run."""
     hyper_model: Blob
     data: Blob | None
     """``(X, y, X_eval, y_eval, X_test, fit_kwargs)``, in one pickle: shared parts stay shared.

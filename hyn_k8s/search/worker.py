@@ -73,8 +73,8 @@ def _look_for(storage: Storage, path: str, token: bytes) -> None:
         raise _AnotherToken
 
 
-def prove_storage(storage: Storage, paths: RunPaths, token: bytes, worker: str) -> None:
-    """Show that this process reads what the driver wrote and may write beside it.
+def prove_storage(storage: Storage, paths: RunPaths, epoch: int, token: bytes, worker: str) -> None:
+    """Show that this process reads what the driver, ``epoch``, wrote and may write beside it.
 
     Raises:
         WorkerError: it does not see the driver's file, so its storage is another one.
@@ -84,24 +84,27 @@ def prove_storage(storage: Storage, paths: RunPaths, token: bytes, worker: str) 
         attempts=None, timeout=TOKEN_VISIBLE_WITHIN_SECONDS, wait_initial=0.1, wait_max=1.0
     )
     try:
-        looks((FileNotFoundError, _AnotherToken), _look_for, storage, paths.token, token)
+        looks((FileNotFoundError, _AnotherToken), _look_for, storage, paths.token(epoch), token)
     except (FileNotFoundError, _AnotherToken) as error:
-        where = storage.rooted(paths.token)
+        where = storage.rooted(paths.token(epoch))
         problem = f"{storage.url} is not the driver's storage there: {where} is "
         problem += "another file" if isinstance(error, _AnotherToken) else "missing"
         problem += "; mount the same storage at the same path"
         raise WorkerError(worker, problem, of_storage=True) from None
-    own = paths.worker_token(re.sub(r"[^A-Za-z0-9._-]", "-", worker))
+    own = paths.worker_token(epoch, re.sub(r"[^A-Za-z0-9._-]", "-", worker))
     storage.prove(own)
 
 
 class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     """Brings one run to each worker, and takes it away again when it is unregistered."""
 
-    def __init__(self, key: str, run: str, storage: StorageSettings, token: bytes) -> None:
+    def __init__(
+        self, key: str, run: str, epoch: int, storage: StorageSettings, token: bytes
+    ) -> None:
         self.name = site.topic(key)
         self._key = key
         self._paths = RunPaths(run)
+        self._epoch = epoch
         self._storage = storage
         self._token = token
         self._versions = versions()
@@ -133,7 +136,7 @@ class RunPlugin(WorkerPlugin):  # type: ignore[misc, unused-ignore]
             raise WorkerError(name, problem)
         storage = open_storage(worker_storage(self._storage, os.environ, os.getcwd()))
         try:
-            prove_storage(while_starting(storage), self._paths, self._token, name)
+            prove_storage(while_starting(storage), self._paths, self._epoch, self._token, name)
         except WorkerError:
             raise
         except HynError as error:

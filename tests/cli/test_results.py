@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from hyn_k8s.cli import main
 from hyn_k8s.cli.results import parameters_text
 from hyn_k8s.paths import RunPaths
+from hyn_k8s.search.manifests import encode, manifest_of
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import Recorder, SearchFacts
 from hyn_k8s.search.rows import Row
@@ -42,8 +43,9 @@ def root(tmp_path: pathlib.Path) -> pathlib.Path:
 def begin_run(root: pathlib.Path, run: str, day: int = 1) -> None:
     """Claim ``run`` on the ``day``-th of a month, as a session does."""
     storage = FileStorage(StorageSettings("file", str(root)))
-    manifest = {"run": run, "started": f"2026-01-{day:02}T00:00:00.000000+00:00", "ended": None}
-    storage.create(RunPaths(run).manifest, json.dumps(manifest).encode())
+    started = f"2026-01-{day:02}T00:00:00.000000+00:00"
+    manifest = {**manifest_of(run, "heart", "a script"), "started": started}
+    storage.create(RunPaths(run).manifest, encode(manifest))
 
 
 def record(
@@ -297,6 +299,18 @@ class TestMistakes:
 
     def test_no_run_at_all(self, root: pathlib.Path) -> None:
         assert self.refused(1) == f"Error: run of any name: there is none on {root}"
+
+    def test_a_damaged_run_is_named_and_the_others_are_shown(
+        self, heart: str, root: pathlib.Path
+    ) -> None:
+        (root / "lung-1").mkdir()
+        (root / "lung-1/run.json").write_text("")
+        shown = results()
+        assert shown.exit_code == 0
+        assert "heart-1" in shown.stdout
+        (warning,) = shown.stderr.splitlines()
+        assert warning.startswith("Warning: run lung-1: its run.json is damaged, or another")
+        assert "is damaged" in self.refused(1, "lung-1")
 
     def test_a_run_that_has_written_nothing_yet(self, root: pathlib.Path) -> None:
         begin_run(root, "heart-1")

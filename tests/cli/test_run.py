@@ -361,6 +361,20 @@ class TestRefused:
         assert error.startswith("Error: broken.py: it is no valid Python\n")
         assert f'File "{tmp_path}/broken.py", line 1' in error
 
+    def test_a_name_that_a_directory_of_the_users_has(self, tmp_path: pathlib.Path) -> None:
+        write_script(tmp_path)
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data/clients.csv").write_text("mine")
+        name = ["--storage-root", ".", "--run", "data"]
+        error = self.refused(run_cli("run", *name, "mine.py", cwd=tmp_path), code=1)
+        assert error.splitlines() == [
+            f"Error: run data: {tmp_path}/data is there and is no run: it holds clients.csv; "
+            "choose another name (HYN_RUN_ID (--run))"
+        ]
+        assert not (tmp_path / "body.jsonl").exists()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "mine.py", "shapes.py"]
+        assert (tmp_path / "data/clients.csv").read_text() == "mine"
+
     def test_an_unreachable_scheduler(self, tmp_path: pathlib.Path) -> None:
         write_script(tmp_path)
         address = f"tcp://127.0.0.1:{free_port()}"

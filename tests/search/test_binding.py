@@ -44,6 +44,31 @@ def write(path: str, text: str = "") -> None:
         file.write(text)
 
 
+STRANGE_ROOTS = ["re [v2]", "a*", "x?"]
+"""Directory names that are patterns to a file system which looks for any."""
+
+
+def use_below(
+    beside: Callable[[str], None], left: Callable[[], set[str]], others: set[str]
+) -> None:
+    """Use ``fs`` below such a root, beside files that the root would match as a pattern."""
+    for other in others:
+        beside(other)
+    write("models/a.pkl", "one")
+    write("models/b.txt", "two")
+    assert fs.exists("models/a.pkl")
+    assert fs.glob("models/*.pkl") == ["models/a.pkl"]
+    assert sorted(fs.find("models")) == ["models/a.pkl", "models/b.txt"]
+    assert fs.cat("models/a.pkl") == b"one"
+    fs.cp("models/a.pkl", "models/c.pkl")
+    fs.mv("models/c.pkl", "models/d.pkl")
+    fs.rm("models/a.pkl")
+    fs.rm("models/b.txt")
+    assert left() - others == {"models/d.pkl"}
+    fs.rm("models", recursive=True)
+    assert left() == others
+
+
 @pytest.fixture
 def bind(tmp_path: pathlib.Path) -> Bind:
     """Binds ``fs`` to a directory of the test, by name."""
@@ -106,6 +131,22 @@ class TestDirectory:
         assert fs.exists(f"{other}/a.txt")
         write("data2/b.txt", "two")
         assert (tmp_path / root / "data2/b.txt").read_text() == "two"
+
+    @pytest.mark.parametrize("name", STRANGE_ROOTS)
+    def test_a_root_is_no_pattern(self, bind: Bind, tmp_path: pathlib.Path, name: str) -> None:
+        root = bind(name)
+
+        def beside(path: str) -> None:
+            full = tmp_path / path
+            full.parent.mkdir(parents=True, exist_ok=True)
+            full.write_text("another's")
+
+        def left() -> set[str]:
+            files = [path for path in tmp_path.rglob("*") if path.is_file()]
+            return {str(f.relative_to(root if f.is_relative_to(root) else tmp_path)) for f in files}
+
+        others = {f"{each}/models/a.pkl" for each in ("re v", "re 2", "ab", "xy")}
+        use_below(beside, left, others)
 
     def test_copies_and_moves_stay_below_the_root(self, bind: Bind) -> None:
         root = bind("root")
@@ -281,6 +322,17 @@ class TestS3:
         storage.write("models/a", b"1")
         assert fs.ls(f"/{bucket}/prefix/models", detail=False) == [f"{bucket}/prefix/models/a"]
         assert fs.ls("models", detail=False) == ["models/a"]
+
+    @pytest.mark.parametrize("name", STRANGE_ROOTS)
+    def test_a_root_is_no_pattern(self, s3: S3Server, bucket: str, name: str) -> None:
+        binding.bind(s3_storage(s3, f"/{bucket}/above/{name}").settings)
+        above = s3_storage(s3, f"/{bucket}/above")
+
+        def left() -> set[str]:
+            return {path.removeprefix(f"{name}/") for path in above.files_below("")}
+
+        others = {f"{each}/models/a.pkl" for each in ("re v", "re 2", "ab", "xy")}
+        use_below(lambda path: above.write(path, b"another's"), left, others)
 
     def test_what_another_process_wrote_since_is_seen(self, s3: S3Server, bucket: str) -> None:
         write("models/a", "one")

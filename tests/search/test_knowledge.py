@@ -39,7 +39,7 @@ PATHS = SearchPaths("heart-1", 1)
 def storage(tmp_path: pathlib.Path) -> FileStorage:
     """The storage of a search that goes on: its data are there."""
     made = FileStorage(StorageSettings("file", str(tmp_path)))
-    made.write(PATHS.data, b"data")
+    made.write(PATHS.data(1), b"data")
     return made
 
 
@@ -64,7 +64,7 @@ def never() -> None:
 class TestTrials:
     def test_a_trial_knows_those_told_before_it(self, storage: FileStorage) -> None:
         model = hyper_model()
-        keeper = Keeper(storage, PATHS, model)
+        keeper = Keeper(storage, PATHS, 1, model)
         here = Site(storage)
         for count in range(3 * TRIALS_IN_A_PART + 2):
             known = keeper.write_known(count)
@@ -75,7 +75,7 @@ class TestTrials:
 
     def test_what_came_of_them_is_known(self, storage: FileStorage) -> None:
         model = hyper_model(trial(1), trial(2, succeeded=False), trial(3))
-        known = Keeper(storage, PATHS, model).write_known(len(model.history.trials))
+        known = Keeper(storage, PATHS, 1, model).write_known(len(model.history.trials))
         history = read_history(Site(storage), PATHS, known, TrialHistory("max"))
         assert [(t.trial_no, t.succeeded, t.reward, t.elapsed) for t in history.trials] == [
             (1, True, [0.1], 1.5),
@@ -88,22 +88,22 @@ class TestTrials:
 
     def test_a_trial_that_is_run_again_knows_what_it_knew(self, storage: FileStorage) -> None:
         model = hyper_model(*(trial(n) for n in range(2 * TRIALS_IN_A_PART + 3)))
-        keeper, here = Keeper(storage, PATHS, model), Site(storage)
+        keeper, here = Keeper(storage, PATHS, 1, model), Site(storage)
         for count in (2 * TRIALS_IN_A_PART + 3, TRIALS_IN_A_PART + 1, 2, 0):
             known = keeper.write_known(count)
             trials = read_history(here, PATHS, known, TrialHistory("max")).trials
             assert [each.trial_no for each in trials] == list(range(count))
 
     def test_without_a_discriminator_nothing_is(self, storage: FileStorage) -> None:
-        keeper = Keeper(storage, PATHS, hyper_model(trial(1), discriminator=None))
-        assert keeper.write_known(0) == Known()
+        keeper = Keeper(storage, PATHS, 1, hyper_model(trial(1), discriminator=None))
+        assert keeper.write_known(0) == Known(1)
 
     def test_a_worker_reads_a_part_once(self, storage: FileStorage) -> None:
         model = hyper_model(*(trial(n) for n in range(2 * TRIALS_IN_A_PART)))
-        known = Keeper(storage, PATHS, model).write_known(len(model.history.trials))
+        known = Keeper(storage, PATHS, 1, model).write_known(len(model.history.trials))
         here, empty = Site(storage), TrialHistory("max")
         assert len(read_history(here, PATHS, known, empty).trials) == 2 * TRIALS_IN_A_PART
-        storage.delete(PATHS.known)
+        storage.delete_all(storage.files_below(PATHS.passing(1)))
         assert len(read_history(here, PATHS, known, empty).trials) == 2 * TRIALS_IN_A_PART
 
     def test_a_copy_of_a_discriminator_knows_them_and_a_saved_model_does_not(
@@ -111,7 +111,7 @@ class TestTrials:
     ) -> None:
         discriminator = make_discriminator("percentile", "max", percentile=50)
         model = hyper_model(*(trial(n) for n in range(50)))
-        known = Keeper(storage, PATHS, model).write_known(len(model.history.trials))
+        known = Keeper(storage, PATHS, 1, model).write_known(len(model.history.trials))
         history = read_history(Site(storage), PATHS, known, TrialHistory("max"))
         discriminator.bind_history(history)
         assert len(copy.deepcopy(discriminator).history.trials) == 50
@@ -135,7 +135,7 @@ class TestTrials:
             search(model, max_trials=len(samples))
             assert len(rows_of(session)) == len(samples)
             left = session.storage.list("test-1/search-1")
-        assert "known" not in left
+        assert "driver-000001" not in left
 
 
 class TestContext:
@@ -169,9 +169,9 @@ class TestContext:
     def test_it_is_there_once_a_trial_asked_for_it(self, storage: FileStorage) -> None:
         model = hyper_model()
         model.context.put("rows", [1, 2, 3])
-        keeper = Keeper(storage, PATHS, model)
+        keeper = Keeper(storage, PATHS, 1, model)
         known = keeper.write_known(0)
-        assert storage.list(PATHS.known) == []
+        assert storage.list(PATHS.passing(1)) == ["data.pkl"]
         here = Site(storage)
         assert read_context(here, PATHS, known, keeper.write_wanted_context).get("rows") == [
             1,
@@ -183,7 +183,7 @@ class TestContext:
     def test_a_later_trial_finds_what_was_put_since(self, storage: FileStorage) -> None:
         model, here = hyper_model(), Site(storage)
         model.context.put("best", 1)
-        keeper = Keeper(storage, PATHS, model)
+        keeper = Keeper(storage, PATHS, 1, model)
         early = keeper.write_known(0)
         assert read_context(here, PATHS, early, keeper.write_wanted_context).get("best") == 1
         assert keeper.write_known(0) == early
@@ -195,22 +195,25 @@ class TestContext:
     def test_one_that_cannot_travel_says_why(self, storage: FileStorage) -> None:
         model = hyper_model()
         model.context.put("lock", threading.Lock())
-        keeper = Keeper(storage, PATHS, model)
+        keeper = Keeper(storage, PATHS, 1, model)
         known = keeper.write_known(0)
         with pytest.raises(ScriptError, match=r"context cannot be sent to workers.*lock"):
             read_context(Site(storage), PATHS, known, keeper.write_wanted_context)
 
     def test_a_trial_does_not_wait_for_a_search_that_is_over(self, storage: FileStorage) -> None:
-        storage.delete(PATHS.data)
-        with pytest.raises(StorageError, match=r"the search heart-1/search-1 is over"):
-            read_context(Site(storage), PATHS, Known(), lambda: None)
+        storage.delete(PATHS.data(1))
+        with pytest.raises(
+            StorageError,
+            match=r"the search is over, and its data in heart-1/search-1/driver-000001 are deleted",
+        ):
+            read_context(Site(storage), PATHS, Known(1), lambda: None)
 
     def test_a_driver_that_does_not_answer_is_named(
         self, storage: FileStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("hyn_k8s.search.knowledge.CONTEXT_WITHIN_SECONDS", 0.2)
         with pytest.raises(WorkerError, match=r"the driver did not send.*does a callback"):
-            read_context(Site(storage), PATHS, Known(), lambda: None)
+            read_context(Site(storage), PATHS, Known(1), lambda: None)
 
     def model(self, samples: list[Any], objective: Any) -> Any:
         searcher = ListSearcher(samples)
@@ -231,7 +234,7 @@ class TestContext:
         rewards = [t.reward for t in sorted(model.history.trials, key=lambda t: t.trial_no)]
         assert rewards == [[n / 10, 5.0] for n in range(1, 7)]
         assert all(t.context is model.context for t in model.history.trials)
-        assert "known" not in left
+        assert "driver-000001" not in left
 
     def test_a_context_nobody_reads_is_not_sent(
         self, cluster: DaskCluster, tmp_path: pathlib.Path
@@ -240,13 +243,13 @@ class TestContext:
 
         class Look(searches.Diary):
             def on_trial_end(self, *args: Any) -> None:
-                found.append(session.storage.list("test-1/search-1"))
+                found.append(session.storage.files_below("test-1/search-1/driver-000001"))
 
         with session_on(cluster.address, str(tmp_path / "root")) as (session, _):
             model = searches.tiny_model(ListSearcher([sample(0.1)]), callbacks=[Look()])
             model.context.put("lock", threading.Lock())
             search(model, max_trials=1)
-        assert found == [["data.pkl", "hyper-model.pkl", "journal", "models", "search.json"]]
+        assert found == [["test-1/search-1/driver-000001/data.pkl"]]
 
     def test_with_one_in_flight_it_is_what_callbacks_left_it(
         self, cluster: DaskCluster, tmp_path: pathlib.Path

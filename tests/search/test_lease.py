@@ -145,7 +145,7 @@ class TestClaim:
             lease = take(open())
             assert lease.epoch == epoch
             keys.append(lease.key)
-            lease.release(open())
+            lease.release()
         claims = read_claims(open(), RUN)
         assert [claimed.key for claimed in claims] == keys
         assert all(claimed.released for claimed in claims)
@@ -271,7 +271,7 @@ class TestWaiting:
         lease = take(storage)
         waiting = Waiting(storage, seconds=10_000)
         until(lambda: waiting.told, "it to wait")
-        lease.release(storage)
+        lease.release()
         assert waiting.has_it().epoch == 2
         waiting.has_it().abandon()
 
@@ -416,7 +416,8 @@ class TestHoldingOn:
         lease.abandon()
 
     def test_one_that_slept_and_was_overtaken_notices(self, open: Opener, machine: Clock) -> None:
-        sleeper = take(open())
+        lost: list[HynError] = []
+        sleeper = claim(open(), RUN, nobody, lost.append)
         machine.sleep(1000)
         other, claimed = Lease(open(), RUN, 2, never), open().read(PATHS.driver(1))
         with pytest.raises(RunTakenError) as caught:
@@ -428,6 +429,7 @@ class TestHoldingOn:
         )
         with pytest.raises(RunTakenError):
             sleeper.require()
+        assert lost == [caught.value]
         other.require()
         sleeper.abandon()
         other.abandon()
@@ -491,23 +493,59 @@ class TestHoldingOn:
         assert document(storage, 1)["released"] is False
         assert renewing() == []
 
-    def test_letting_go_goes_by_the_storage_given(self, storage: Storage) -> None:
-        """A session that ends does not wait patiently for a storage that is away."""
+    def test_one_that_was_overtaken_lets_go_without_a_word(self, storage: Storage) -> None:
+        lost: list[HynError] = []
+        lease = claim(storage, RUN, nobody, lost.append)
+        other, claimed = Lease(storage, RUN, 2, never), storage.read(PATHS.driver(1))
+        with pytest.raises(RunTakenError):
+            lease.renew()
+        with pytest.raises(RunTakenError):
+            lease.release()
+        assert storage.read(PATHS.driver(1)) == claimed
+        assert renewing() == [other._thread]
+        other.abandon()
 
-        class Away(FileStorage):
+    def test_it_renews_again_once_its_storage_is_back(self, tmp_path: pathlib.Path) -> None:
+        class Fragile(FileStorage):
+            away = False
+
             def write(self, path: str, data: bytes) -> None:
-                raise StorageError("/mnt", "away")
+                if self.away:
+                    raise StorageError("/mnt", "away")
+                super().write(path, data)
 
-        lease = take(storage)
-        with pytest.raises(StorageError):
-            lease.release(Away(storage.settings))
-        assert renewing() == []
+        fragile, lost = Fragile(StorageSettings("file", str(tmp_path))), list[HynError]()
+        lease = claim(fragile, RUN, nobody, lost.append, seconds=0.15)
+        fragile.away = True
+        until(lambda: lost, "it to notice")
+        fragile.away, left = False, document(fragile, 1)
+        until(lambda: document(fragile, 1) != left, "it to renew again")
+        lease.require()
+        lease.release()
+
+    def test_one_whose_claim_another_has_written_over_notices(self, storage: Storage) -> None:
+        """As on a server that ignores conditions: both have the same epoch."""
+        lost: list[HynError] = []
+        lease = claim(storage, RUN, nobody, lost.append)
+        write_claim(storage, 1, ELSEWHERE)
+        with pytest.raises(RunTakenError, match="another driver holds it under the same number"):
+            lease.renew()
+        assert document(storage, 1)["key"] == f"{RUN}-abc"
+        lease.abandon()
+
+    def test_one_whose_files_are_removed_notices(self, storage: Storage) -> None:
+        lost: list[HynError] = []
+        lease = claim(storage, RUN, nobody, lost.append)
+        storage.delete(PATHS.driver(1))
+        with pytest.raises(RunTakenError, match="its files were removed while it ran"):
+            lease.renew()
+        lease.abandon()
 
 
 class TestReadDriver:
     def test_nobody_drives_a_run_that_is_new_or_let_go(self, open: Opener) -> None:
         assert read_driver(open(), RUN) is None
-        take(open()).release(open())
+        take(open()).release()
         assert read_driver(open(), RUN) is None
 
     def test_a_process_of_this_host_is_seen_at_once(self, open: Opener) -> None:

@@ -267,10 +267,10 @@ class TestResults:
         assert len(session.storage.list("test-1/search-1/models")) == 1
         assert session.storage.list("test-1/search-1") == [
             "failures.txt",
-            "hyper-model.pkl",
+            "hyper-model-000001.pkl",
             "journal",
             "models",
-            "search.json",
+            "search-000001.json",
             "summary.json",
             "trials.csv",
         ]
@@ -355,7 +355,7 @@ class TestManyInFlight:
         self.storage = FileStorage(StorageSettings("file", str(tmp_path)))
         self.lease = Lease(self.storage, "test-1", 1, lambda error: None)
         yield
-        self.lease.release(self.storage)
+        self.lease.release()
 
     def loop(
         self,

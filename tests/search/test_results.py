@@ -12,6 +12,7 @@ import pytest
 from hyn_k8s.errors import RunError, StorageError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import results
+from hyn_k8s.search.manifests import encode, manifest_of
 from hyn_k8s.search.outcome import Failure
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import (
@@ -19,10 +20,7 @@ from hyn_k8s.search.results import (
     SearchFacts,
     best_model,
     last_search,
-    latest_run,
     latest_searches,
-    list_runs,
-    read_manifest,
     read_summaries,
     read_trials,
 )
@@ -45,8 +43,8 @@ def progress(rows: list[Row]) -> Progress:
 
 def begin_run(storage: FileStorage, run: str, started: str = "2026-01-01T00:00:00.000000") -> None:
     """Claim ``run`` as a session does."""
-    manifest = {"run": run, "started": f"{started}+00:00", "ended": None}
-    storage.create(RunPaths(run).manifest, json.dumps(manifest).encode())
+    manifest = {**manifest_of(run, "heart", "a script"), "started": f"{started}+00:00"}
+    storage.create(RunPaths(run).manifest, encode(manifest))
 
 
 def record(storage: FileStorage, paths: SearchPaths, rows: list[Row]) -> None:
@@ -202,32 +200,6 @@ class TestRuns:
         storage.write("r/search-1.bak/summary.json", b"{}")
         assert [each["search"] for each in read_summaries(storage, "r")] == ["search-1"]
 
-    def test_runs_are_listed_in_the_order_in_which_they_began(self, storage: FileStorage) -> None:
-        begin_run(storage, "b-1", "2026-01-02T00:00:00.000001")
-        begin_run(storage, "a-2", "2026-01-02T00:00:00.000002")
-        begin_run(storage, "c-10", "2025-12-31T23:59:59.999999")
-        assert list_runs(storage) == ["c-10", "b-1", "a-2"]
-        assert latest_run(storage) == "a-2"
-
-    def test_what_else_lies_there_is_no_run(self, storage: FileStorage) -> None:
-        begin_run(storage, "heart-1")
-        storage.write("notes.txt", b"mine")
-        storage.write("data/train.csv", b"x,y")
-        assert list_runs(storage) == ["heart-1"]
-
-    def test_a_storage_without_runs(self, storage: FileStorage) -> None:
-        assert list_runs(storage) == []
-        with pytest.raises(RunError) as caught:
-            latest_run(storage)
-        assert str(caught.value) == f"run of any name: there is none on {storage.url}"
-
-    def test_the_manifest_of_a_run(self, storage: FileStorage) -> None:
-        begin_run(storage, "heart-1")
-        manifest = read_manifest(storage, "heart-1")
-        assert manifest is not None
-        assert manifest["run"] == "heart-1"
-        assert read_manifest(storage, "heart-2") is None
-
 
 class TestLatestSearches:
     def found(self, storage: FileStorage, *names: str) -> dict[int, SearchPaths]:
@@ -254,7 +226,7 @@ class TestReading:
         for ordinal in (10, 2, 1):
             record(storage, RunPaths("heart-1").search(ordinal), [row(1, 0.5)])
         storage.make_directory(RunPaths("heart-1").search(3).models)  # begun, nothing written yet
-        storage.write(RunPaths("heart-1").token, b"token")
+        storage.write(RunPaths("heart-1").token(1), b"token")
         found = [summary["search"] for summary in read_summaries(storage, "heart-1")]
         assert found == ["search-1", "search-2", "search-10"]
 
@@ -283,6 +255,13 @@ class TestReading:
         assert str(caught.value) == (
             f"run heart-1: no search of it on {storage.url} has results yet"
         )
+
+    def test_a_damaged_summary_is_named(self, storage: FileStorage) -> None:
+        begin_run(storage, "heart-1")
+        record(storage, RunPaths("heart-1").search(1), [row(1, 0.5)])
+        storage.write("heart-1/search-1/summary.json", b"")
+        with pytest.raises(RunError, match=r"its heart-1/search-1/summary.json is damaged"):
+            read_summaries(storage, "heart-1")
 
     def test_trials_are_read_as_text(self, storage: FileStorage) -> None:
         record(storage, RunPaths("heart-1").search(2), [row(1, 0.5), row(2)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 import threading
@@ -14,10 +15,10 @@ import pytest
 
 from hyn_k8s.errors import RunError
 from hyn_k8s.paths import RunPaths, SearchPaths
-from hyn_k8s.search import identity, runs
+from hyn_k8s.search import identity
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease
-from hyn_k8s.search.results import read_manifest
+from hyn_k8s.search.manifests import encode, now, read_manifest
 from hyn_k8s.search.runs import (
     Begun,
     clean_stem,
@@ -27,7 +28,9 @@ from hyn_k8s.search.runs import (
     read_identity,
     read_script,
 )
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.settings import RUN_NAME
+from hyn_k8s.search.storage import FileStorage, Storage
+from tests.storages import Opener
 
 SCRIPT, OTHER_SCRIPT = "the script", "another script"
 SEARCH = Identity("TinyModel", {"class": "RandomSearcher"}, {"x": "Real(0, 1)"}, ["auc"], 3, "abc")
@@ -45,12 +48,12 @@ def begin_run(storage: Storage, script: str = SCRIPT, search: Identity | None = 
 
 
 def begin_search(storage: Storage, paths: SearchPaths, search: Identity) -> None:
-    storage.write(paths.identity, identity.encode(search))
+    storage.write(paths.identity(1), identity.encode(search))
 
 
 def end(storage: Storage, run: str) -> None:
     manifest = read_manifest(storage, run)
-    storage.write(RunPaths(run).manifest, runs.encode({**(manifest or {}), "ended": runs.now()}))
+    storage.write(RunPaths(run).manifest, encode({**(manifest or {}), "ended": now()}))
 
 
 class TestReadScript:
@@ -146,10 +149,71 @@ class TestCreateRun:
             ("my search (2)", "my-search--2-"),
             ("a/b", "a-b"),
             ("x" * 80, "x" * 50),
+            (".hidden", "hidden"),
+            ("_job", "job"),
+            ("über", "uber"),
+            ("Größe 2", "Groe-2"),
+            ("__main__", "main__"),
+            ("..", "run"),
+            ("搜索", "run"),
+            ("", "run"),
         ],
     )
-    def test_a_stem_becomes_part_of_a_name(self, stem: str, cleaned: str) -> None:
+    def test_a_stem_becomes_part_of_a_name_that_a_user_may_give(
+        self, stem: str, cleaned: str
+    ) -> None:
         assert clean_stem(stem) == cleaned
+        assert RUN_NAME.fullmatch(f"{cleaned}-1")
+
+
+class TestTakenNames:
+    """A user's own files have the name of a run."""
+
+    def refusal(self, storage: Storage, name: str = "data") -> str:
+        with pytest.raises(RunError) as caught:
+            create_run(storage, name, "heart", SCRIPT)
+        return str(caught.value)
+
+    @pytest.mark.parametrize("path", ["clients.csv", "run.json.bak", ".git/config", "deep/er/x"])
+    def test_a_directory_that_is_no_run_is_refused(self, open: Opener, path: str) -> None:
+        open().write(f"data/{path}", b"mine")
+        storage = open()
+        assert self.refusal(storage) == (
+            f"run data: {storage.rooted('data')} is there and is no run: it holds "
+            f"{path.partition('/')[0]}; choose another name (HYN_RUN_ID (--run))"
+        )
+        assert storage.files_below("data") == [f"data/{path}"]
+
+    def test_so_is_a_file(self, open: Opener) -> None:
+        open().write("data", b"mine")
+        assert "is there and is no run; choose another name" in self.refusal(open())
+        assert open().read("data") == b"mine"
+
+    def test_so_is_a_link_that_leads_nowhere(self, storage: FileStorage) -> None:
+        storage.make_directory("")
+        os.symlink("nowhere", storage.rooted("data"))
+        assert "is there and is no run; choose another name" in self.refusal(storage)
+        assert os.readlink(storage.rooted("data")) == "nowhere"
+
+    def test_so_is_a_directory_of_drivers_that_holds_something_else(self, open: Opener) -> None:
+        open().write("data/drivers/printer.deb", b"mine")
+        assert "it holds drivers" in self.refusal(open())
+
+    def test_an_empty_directory_is_nobodys(self, storage: FileStorage) -> None:
+        storage.make_directory("data")
+        assert create_run(storage, "data", "heart", SCRIPT)["run"] == "data"
+
+    def test_what_a_run_leaves_that_is_removed_halfway_is_its_own(self, open: Opener) -> None:
+        open().write("data/drivers/000001.json", b"{}")
+        open().write("data/.run.json." + 32 * "0", b"{")
+        open().write("data/.nfs0000000000000001", b"still open")
+        assert create_run(open(), "data", "heart", SCRIPT)["run"] == "data"
+
+    def test_other_tools_manifests_are_not_continued(self, open: Opener) -> None:
+        open().write("heart-1/run.json", b'{"run": "of another tool"}')
+        open().write("heart-2/run.json", b"")
+        assert find_unfinished(open(), "heart", SCRIPT, SEARCH, print) is None
+        assert create_run(open(), None, "heart", SCRIPT)["run"] == "heart-3"
 
 
 class TestFindUnfinished:
@@ -210,7 +274,7 @@ class TestFindUnfinished:
         (sentence,) = told
         assert sentence.startswith("heart-1 is being run by the process ")
         assert sentence.endswith("; a new run begins")
-        lease.release(storage)
+        lease.release()
         assert self.found(storage) == run
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -14,12 +15,13 @@ import pytest
 
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.bucket import ensure_bucket
-from hyn_k8s.search.opening import open_storage
+from hyn_k8s.search.opening import open_storage, open_usable_storage
 from hyn_k8s.search.s3 import S3Storage
-from hyn_k8s.search.settings import Settings
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.settings import Settings, StorageSettings
+from hyn_k8s.search.storage import FileStorage, Storage
 from tests.mounts import MOUNT_NAMESPACE
 from tests.processes import S3Server, free_port
+from tests.s3_proxy import without_conditions
 
 Opener = Callable[[], Storage]
 
@@ -31,8 +33,19 @@ def s3_storage(server: S3Server, root: str, **changes: str) -> S3Storage:
     return storage
 
 
+OpenerAt = Callable[[str], Storage]
+"""Gives a storage whose root is this path, below one that no other test has."""
+
+STRANGE_NAMES = ["re [v2]", "x?", "*", "[ab]", "[!a]", "{a,b}", "über", "a+b %20&=#", "a b", "~"]
+"""Of a file or a root, all of them legal; some are patterns to a shell."""
+
+
 class StorageContract:
     """What every storage does; ``open`` gives a new storage object on the same place."""
+
+    @pytest.fixture
+    def open_at(self) -> OpenerAt:
+        raise NotImplementedError
 
     @pytest.fixture
     def open(self) -> Opener:
@@ -93,15 +106,109 @@ class StorageContract:
         assert reader.list("run") == ["a", "b"]
         assert reader.read("run/b") == b"2"
 
-    def test_delete_takes_files_and_whole_directories(self, open: Opener) -> None:
+    def test_delete_takes_a_file_and_nothing_else(self, open: Opener) -> None:
         storage = open()
         storage.write("run/a", b"1")
         storage.write("run/deep/b", b"2")
         storage.delete("run/a")
         assert storage.list("run") == ["deep"]
+        storage.delete("run/a")
         storage.delete("run")
-        assert storage.list("") == []
-        storage.delete("run")
+        assert storage.files_below("") == ["run/deep/b"]
+
+    def test_delete_all_takes_files_and_nothing_else(self, open: Opener) -> None:
+        storage = open()
+        names = [f"run/{number:04d}" for number in range(7)]
+        for name in names:
+            storage.write(name, b"1")
+        storage.write("run/0001-beside", b"2")
+        storage.delete_all([*names[:5], "run/absent", "run", "elsewhere/x"])
+        assert storage.files_below("run") == ["run/0001-beside", *names[5:]]
+        storage.delete_all([])
+
+    def test_remove_directory_takes_only_an_empty_one(self, open: Opener) -> None:
+        storage = open()
+        storage.write("run/deep/b", b"2")
+        storage.remove_directory("run/deep")
+        storage.remove_directory("run/deep/b")
+        storage.remove_directory("absent")
+        assert storage.read("run/deep/b") == b"2"
+        storage.delete("run/deep/b")
+        storage.remove_directory("run/deep")
+        storage.remove_directory("run")
+        assert storage.occupants("") == []
+
+    def test_files_below_are_those_at_any_depth(self, open: Opener) -> None:
+        storage = open()
+        for path in ("run/a", "run/deep/er/b", "run/.hidden", "runner", "run-2/c"):
+            storage.write(path, b"1")
+        assert storage.files_below("run") == ["run/.hidden", "run/a", "run/deep/er/b"]
+        assert len(storage.files_below("")) == 5
+        assert storage.files_below("runner") == ["runner"]
+        assert storage.files_below("absent") == []
+
+    def test_occupants_are_all_names_hidden_ones_too(self, open: Opener) -> None:
+        storage = open()
+        storage.write("run/.hidden", b"1")
+        storage.write("run/deep/b", b"2")
+        storage.write("file", b"3")
+        assert storage.occupants("run") == [".hidden", "deep"]
+        assert storage.occupants("file") == ["file"]
+        assert storage.occupants("absent") == []
+
+    def test_several_are_read_at_once(self, open: Opener) -> None:
+        storage = open()
+        storage.write("run/a", b"1")
+        storage.write("run/b", b"")
+        assert storage.read_all(["run/b", "run/a"]) == [b"", b"1"]
+        assert storage.read_present(["run/a", "run/absent", "run/b"]) == {
+            "run/a": b"1",
+            "run/b": b"",
+        }
+        assert storage.read_all([]) == []
+        with pytest.raises(FileNotFoundError):
+            storage.read_all(["run/a", "run/absent"])
+
+    @pytest.mark.parametrize("name", STRANGE_NAMES)
+    def test_a_name_is_exact_and_no_pattern(self, open: Opener, name: str) -> None:
+        """Beside files that it would match, were it taken for one."""
+        storage = open()
+        beside = ["run/a", "run/b", "run/re v", "run/re 2", "run/x1", "run/x", "run/{}"]
+        for path in beside:
+            storage.write(path, b"another's")
+        path = f"run/{name}"
+        storage.create(path, b"first")
+        with pytest.raises(FileExistsError):
+            storage.create(path, b"again")
+        storage.write(path, b"mine")
+        assert storage.read(path) == b"mine"
+        assert storage.read_all([path]) == [b"mine"]
+        assert storage.files_below("run") == sorted([*beside, path])
+        storage.delete(path)
+        storage.write(path, b"mine")
+        storage.delete_all([path])
+        assert storage.files_below("run") == sorted(beside)
+
+    @pytest.mark.parametrize("name", STRANGE_NAMES)
+    def test_so_is_the_root(self, open_at: OpenerAt, name: str) -> None:
+        mine, beside = open_at(f"above/{name}"), open_at("above")
+        theirs = ["re v/run/a", "re 2/run/a", "x1/run/a", "a/run/a", "b/run/a"]
+        for path in theirs:
+            beside.write(path, b"another's")
+        mine.write("run/a", b"mine")
+        mine.write("run/deep/b", b"mine")
+        assert mine.list("") == ["run"]
+        assert mine.list("run") == ["a", "deep"]
+        assert mine.read_all(["run/a", "run/deep/b"]) == [b"mine", b"mine"]
+        assert mine.files_below("run") == ["run/a", "run/deep/b"]
+        mine.delete("run/a")
+        mine.delete_all(["run/deep/b", "run/a"])
+        assert mine.files_below("") == []
+        assert beside.files_below("") == sorted(theirs)
+
+    def test_exclusive_creation_is_proved_and_leaves_nothing(self, open: Opener) -> None:
+        open().prove_exclusive("run/proof")
+        assert open().files_below("") == []
 
     def test_prove_leaves_nothing(self, open: Opener) -> None:
         storage = open()
@@ -115,6 +222,38 @@ class TestFileStorage(StorageContract):
     def open(self, tmp_path: pathlib.Path) -> Opener:
         root = tmp_path / "root"
         return lambda: open_storage(Settings.from_env({"HYN_STORAGE_ROOT": str(root)}, "/").storage)
+
+    def test_one_on_which_both_creations_succeed_is_refused(self, tmp_path: pathlib.Path) -> None:
+        class Careless(FileStorage):
+            def create(self, path: str, data: bytes) -> None:
+                self.write(path, data)
+
+        storage = Careless(StorageSettings("file", str(tmp_path)))
+        with pytest.raises(StorageError, match="it lacks exclusive creation of files") as caught:
+            storage.prove_exclusive("run/proof")
+        assert caught.value.lasting
+        assert storage.files_below("") == []
+
+    @pytest.fixture
+    def open_at(self, tmp_path: pathlib.Path) -> OpenerAt:
+        def open_at(root: str) -> Storage:
+            environ = {"HYN_STORAGE_ROOT": str(tmp_path / root)}
+            return open_storage(Settings.from_env(environ, "/").storage)
+
+        return open_at
+
+    def test_links_are_not_followed(self, open: Opener, tmp_path: pathlib.Path) -> None:
+        storage, elsewhere = open(), tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "precious").write_text("mine")
+        storage.write("run/a", b"1")
+        link = pathlib.Path(storage.rooted("run/link"))
+        link.symlink_to(elsewhere)
+        assert storage.files_below("run") == ["run/a", "run/link"]
+        storage.remove_directory("run/link")
+        storage.delete("run/link")
+        assert not link.is_symlink()
+        assert (elsewhere / "precious").read_text() == "mine"
 
     def test_rooted_is_the_absolute_path(self, open: Opener, tmp_path: pathlib.Path) -> None:
         assert open().rooted("run/a") == str(tmp_path / "root/run/a")
@@ -191,6 +330,48 @@ class TestS3Storage(StorageContract):
         ensure_bucket(s3_storage(s3, root))
         return lambda: s3_storage(s3, root)
 
+    @pytest.fixture
+    def open_at(self, s3: S3Server) -> OpenerAt:
+        bucket = f"/b-{uuid.uuid4().hex}"
+        ensure_bucket(s3_storage(s3, bucket))
+        return lambda root: s3_storage(s3, f"{bucket}/{root}")
+
+    @pytest.mark.parametrize("refused", [False, True], ids=["ignored", "refused"])
+    def test_a_server_without_conditional_writes_is_refused_with_their_name(
+        self, s3: S3Server, refused: bool
+    ) -> None:
+        with without_conditions(s3, refused) as endpoint:
+            options = json.dumps({"client_kwargs": {"endpoint_url": endpoint}})
+            root = f"/b-{uuid.uuid4().hex}/prefix"
+            lacking = s3_storage(s3, root, HYN_STORAGE_OPTIONS=options)
+            with pytest.raises(StorageError) as caught:
+                open_usable_storage(lacking.settings)
+            assert str(caught.value) == (
+                f"storage {lacking.url}: it lacks conditional writes (PutObject with "
+                "If-None-Match: *), without which two drivers may have one run; use a server that "
+                "has them, such as Amazon S3, MinIO or versitygw"
+            )
+            assert caught.value.lasting
+            assert s3_storage(s3, root).files_below("") == []
+
+    def test_more_are_deleted_than_a_request_takes(self, open: Opener) -> None:
+        storage = open()
+        storage.write("run/0", b"1")
+        storage.write("run/1024", b"1")
+        storage.write("run/beside", b"2")
+        storage.delete_all([f"run/{number}" for number in range(1025)])
+        assert storage.files_below("run") == ["run/beside"]
+
+    def test_an_object_that_marks_a_directory_is_nothing_in_it(self, open: Opener) -> None:
+        storage = open()
+        assert isinstance(storage, S3Storage)
+        storage._fs.call_s3("put_object", Bucket=storage.rooted("").split("/")[0],
+                            Key="prefix/run/")  # fmt: skip
+        assert storage.occupants("run") == []
+        storage.write("run/a", b"1")
+        assert storage.list("run") == ["a"]
+        assert storage.list("") == ["run"]
+
     def test_rooted_has_the_bucket_and_the_prefix(self, open: Opener) -> None:
         storage = open()
         assert storage.rooted("run/a") == f"{storage.settings.root}/run/a"
@@ -205,7 +386,7 @@ class TestUnusableFileStorage:
         root.mkdir()
         program = f"""
             from hyn_k8s.search.settings import Settings
-            from hyn_k8s.search.opening import open_storage
+            from hyn_k8s.search.opening import open_storage, open_usable_storage
             environ = {{"HYN_STORAGE_ROOT": {str(root)!r}}}
             storage = open_storage(Settings.from_env(environ, "/").storage)
             try:

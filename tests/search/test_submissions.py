@@ -11,7 +11,7 @@ from hyn_k8s.search.attempts import Attempt
 from hyn_k8s.search.knowledge import Known
 from hyn_k8s.search.submissions import SILENT_SECONDS, STALLED_SECONDS, Submissions
 
-ATTEMPT = Attempt(b"a sample", Known())
+ATTEMPT = Attempt(b"a sample", Known(1))
 AGAIN = ATTEMPT.after_loss(begun=True)
 
 

@@ -93,10 +93,10 @@ def assert_only_results_are_left(root: pathlib.Path) -> None:
         names = {path.name for path in directory.iterdir()}
         assert names <= {
             "failures.txt",
-            "hyper-model.pkl",
+            "hyper-model-000001.pkl",
             "journal",
             "models",
-            "search.json",
+            "search-000001.json",
             "summary.json",
             "trials.csv",
         }

@@ -1,0 +1,120 @@
+"""The one module that deletes: files that a run wrote, one by one, and nothing else.
+
+A run's directory lies below a root that is the user's, next to data, notebooks and other people's
+files, and some of these may lie in it. So nothing is deleted because of where it is: every file is
+listed, and only one that ``paths`` says a run writes goes. Links are not followed. A directory goes
+when nothing is left in it.
+
+Whoever deletes drives the run, which the storage given makes sure of (``fencing``).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Sequence, Set
+
+from hyn_k8s.paths import RunPaths, SearchPaths
+from hyn_k8s.search.storage import Storage, whole_name
+
+
+def remove_search(storage: Storage, paths: SearchPaths) -> None:
+    """Remove all of a search that has come to nothing."""
+    owns = RunPaths(paths.run).owns
+    _remove(storage, paths.directory, owns, [paths.journal, paths.models])
+
+
+def remove_new_run(storage: Storage, run: str, epoch: int) -> None:
+    """Remove all of a run that has come to nothing, but for the claim of its driver, ``epoch``.
+
+    The claim is the last to go, by ``remove_claim``: until then nobody else takes the name.
+    """
+    paths = RunPaths(run)
+    last = {paths.manifest, paths.driver(epoch)}
+    _remove(storage, run, lambda file: paths.owns(file) and file not in last, [paths.proof])
+    storage.delete(paths.manifest)
+
+
+def remove_claim(storage: Storage, run: str, epoch: int) -> None:
+    """Remove the claim of the driver ``epoch``, after which the run may be anybody's."""
+    paths = RunPaths(run)
+    storage.delete(paths.driver(epoch))
+    storage.remove_directory(paths.drivers)
+    storage.remove_directory(run)
+
+
+def remove_proof(storage: Storage, run: str) -> None:
+    """Remove what driver and workers proved their storage with."""
+    _remove(storage, RunPaths(run).proof, RunPaths(run).owns)
+
+
+def remove_passing(storage: Storage, paths: SearchPaths) -> None:
+    """Remove what trials read while the search runs, of this driver and of earlier ones."""
+    names = storage.list(paths.directory)
+    for name in names:
+        if name in ("known", "data.pkl") or name.startswith("driver-"):
+            _remove(storage, f"{paths.directory}/{name}", RunPaths(paths.run).owns)
+
+
+def remove_earlier(storage: Storage, paths: SearchPaths, epoch: int) -> None:
+    """Remove what earlier drivers than ``epoch`` wrote that only they and their trials read."""
+    run, names = RunPaths(paths.run), storage.list(paths.directory)
+    for name in names:
+        if name.startswith("driver-") and name < posixpath.basename(paths.passing(epoch)):
+            _remove(storage, f"{paths.directory}/{name}", run.owns)
+    kept = {paths.identity(epoch), paths.hyper_model(epoch)}
+    every = [f"{paths.directory}/{n}" for n in names if n.startswith(("search", "hyper-model"))]
+    storage.delete_all([path for path in every if run.owns(path) and path not in kept])
+
+
+def remove_uncommitted_models(storage: Storage, paths: SearchPaths, committed: Set[str]) -> None:
+    """Remove the models of executions that were never accepted: lost workers, stopped trials.
+
+    ``committed`` holds the accepted ones. A model may have files beside it, or be a directory.
+    """
+
+    def is_uncommitted(file: str) -> bool:
+        name, ending, _ = file.removeprefix(f"{paths.models}/").partition(".pkl")
+        model = f"{paths.models}/{name}{ending}"
+        return RunPaths(paths.run).owns(file) and model not in committed
+
+    _remove(storage, paths.models, is_uncommitted)
+    storage.make_directory(paths.models)
+
+
+def remove_partial_files(storage: Storage, run: str) -> None:
+    """Remove what drivers that were killed in the middle of a write left of it."""
+
+    def is_partial(file: str) -> bool:
+        directory, _, name = file.rpartition("/")
+        whole = whole_name(name)
+        return whole is not None and RunPaths(run).owns(f"{directory}/{whole}")
+
+    storage.delete_all([file for file in storage.files_below(run) if is_partial(file)])
+
+
+def _remove(
+    storage: Storage, top: str, goes: Callable[[str], bool], also: Sequence[str] = ()
+) -> None:
+    """Delete each file below ``top`` that ``goes``, whole or in part, then what that empties.
+
+    ``also`` names directories that go too if they are empty, though nothing was deleted in them.
+    """
+    going = [file for file in storage.files_below(top) if goes(_whole(file))]
+    storage.delete_all(going)
+    emptied = {top, *also, *(above for file in going for above in _directories(file, top))}
+    for directory in sorted(emptied, key=len, reverse=True):
+        storage.remove_directory(directory)
+
+
+def _whole(file: str) -> str:
+    """``file``, or the one that it is a part of."""
+    directory, slash, name = file.rpartition("/")
+    return f"{directory}{slash}{whole_name(name) or name}"
+
+
+def _directories(file: str, top: str) -> Iterator[str]:
+    """The directories between ``file`` and ``top``."""
+    directory = posixpath.dirname(file)
+    while len(directory) > len(top):
+        yield directory
+        directory = posixpath.dirname(directory)

@@ -1,0 +1,176 @@
+"""What is deleted is what the run wrote; whatever else lies in its directory stays."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+from collections.abc import Iterable
+
+import pytest
+
+from hyn_k8s.paths import RunPaths, SearchPaths
+from hyn_k8s.search import removal
+from hyn_k8s.search.storage import FileStorage, Storage, partial_name
+from tests.storages import Opener
+
+RUN, SEARCH = RunPaths("heart-1"), SearchPaths("heart-1", 1)
+
+MODEL, OTHER = (SEARCH.model(number, "0123456789ab") for number in (1, 2))
+
+OF_SEARCH = [
+    SEARCH.identity(1),
+    SEARCH.hyper_model(1),
+    SEARCH.data(1),
+    SEARCH.context_state(1, 0),
+    SEARCH.told_part(1, 0),
+    SEARCH.checkpoint(1, 0),
+    SEARCH.segment(1, 1),
+    MODEL,
+]
+
+OF_RUN = [RUN.manifest, RUN.driver(1), RUN.token(1), RUN.worker_token(1, "tcp---1.2.3.4-5")]
+
+USERS = [
+    "clients.csv",
+    "heart-1/notes.md",
+    "heart-1/search-1/figures/roc.png",
+    "heart-1/search-1/models/best.pkl",
+    "heart-1/search-1/driver-000001/mine.txt",
+    "heart-1/storage-proof/photos of it/one.jpg",
+    "heart-10/run.json",
+]
+"""Files of a user, some of them in the run's directory."""
+
+
+def write(storage: Storage, paths: Iterable[str]) -> None:
+    for path in paths:
+        storage.write(path, b"x")
+
+
+def left(storage: Storage) -> list[str]:
+    return storage.files_below("")
+
+
+class TestSearch:
+    def test_all_of_it_goes_and_nothing_else(self, open: Opener) -> None:
+        write(open(), [*OF_RUN, *OF_SEARCH, *USERS])
+        removal.remove_search(open(), SEARCH)
+        assert left(open()) == sorted([*OF_RUN, *USERS])
+
+    def test_with_nothing_else_in_it_its_directory_goes(self, open: Opener) -> None:
+        write(open(), [*OF_RUN, *OF_SEARCH])
+        open().make_directory(SEARCH.models)
+        removal.remove_search(open(), SEARCH)
+        assert open().list("heart-1") == ["drivers", "run.json", "storage-proof"]
+
+    def test_a_link_in_it_is_not_followed(self, storage: FileStorage) -> None:
+        write(storage, [*OF_SEARCH, "photos/one.jpg"])
+        pathlib.Path(storage.rooted("heart-1/search-1/link")).symlink_to(storage.rooted("photos"))
+        removal.remove_search(storage, SEARCH)
+        assert left(storage) == ["heart-1/search-1/link", "photos/one.jpg"]
+
+    def test_a_model_that_is_a_link_to_a_users_file_is_only_a_link(
+        self, storage: FileStorage
+    ) -> None:
+        write(storage, ["photos/one.jpg", SEARCH.data(1)])
+        storage.make_directory(SEARCH.models)
+        pathlib.Path(storage.rooted(MODEL)).symlink_to(storage.rooted("photos"))
+        removal.remove_search(storage, SEARCH)
+        assert left(storage) == ["photos/one.jpg"]
+
+
+class TestNewRun:
+    def remove(self, storage: Storage) -> None:
+        removal.remove_new_run(storage, "heart-1", 1)
+        assert storage.read(RUN.driver(1)), "until all else is gone, the run is its driver's"
+        removal.remove_claim(storage, "heart-1", 1)
+
+    def test_all_of_it_goes(self, open: Opener) -> None:
+        write(open(), [*OF_RUN, *OF_SEARCH])
+        self.remove(open())
+        assert open().occupants("") == []
+
+    def test_what_a_user_put_there_stays(self, open: Opener) -> None:
+        write(open(), [*OF_RUN, *OF_SEARCH, *USERS])
+        self.remove(open())
+        assert left(open()) == sorted(USERS)
+
+
+class TestPassing:
+    def test_what_trials_read_goes_of_every_driver(self, open: Opener) -> None:
+        earlier = [SEARCH.data(2), SEARCH.told_part(2, 1), "heart-1/search-1/data.pkl"]
+        write(open(), [*OF_RUN, *OF_SEARCH, *USERS, *earlier])
+        removal.remove_passing(open(), SEARCH)
+        gone = {SEARCH.data(1), SEARCH.context_state(1, 0), SEARCH.told_part(1, 0)}
+        assert left(open()) == sorted({*OF_RUN, *OF_SEARCH, *USERS} - gone)
+
+    def test_of_earlier_drivers_what_only_they_needed(self, open: Opener) -> None:
+        mine = [SEARCH.identity(10), SEARCH.hyper_model(10), SEARCH.data(10)]
+        write(open(), [*OF_SEARCH, *USERS, *mine])
+        removal.remove_earlier(open(), SEARCH, 10)
+        kept = [SEARCH.checkpoint(1, 0), SEARCH.segment(1, 1), MODEL]
+        assert left(open()) == sorted([*kept, *mine, *USERS])
+
+    def test_a_proof_goes_with_what_workers_left_of_it(self, open: Opener) -> None:
+        write(open(), [*OF_RUN, *USERS])
+        removal.remove_proof(open(), "heart-1")
+        assert left(open()) == sorted([RUN.manifest, RUN.driver(1), *USERS])
+
+
+class TestModels:
+    def test_those_nobody_committed_go_with_their_files(self, open: Opener) -> None:
+        beside = [f"{OTHER}.weights", f"{OTHER}/saved/variables", f"{MODEL}.weights"]
+        write(open(), [MODEL, *USERS, *beside])
+        removal.remove_uncommitted_models(open(), SEARCH, {MODEL})
+        assert left(open()) == sorted([MODEL, f"{MODEL}.weights", *USERS])
+
+    def test_where_the_run_is_called_like_one(self, open: Opener) -> None:
+        search = SearchPaths("heart.pkl-1", 1)
+        model = search.model(1, "0123456789ab")
+        write(open(), [model])
+        removal.remove_uncommitted_models(open(), search, {model})
+        assert left(open()) == [model]
+
+
+class TestPartialFiles:
+    def partial(self, path: str) -> str:
+        directory, _, name = path.rpartition("/")
+        return f"{directory}/{partial_name(name)}" if directory else partial_name(name)
+
+    def test_of_the_run_they_go(self, storage: FileStorage) -> None:
+        partial = [self.partial(path) for path in [*OF_RUN, *OF_SEARCH]]
+        users = [self.partial(path) for path in USERS]
+        write(storage, [*OF_RUN, *OF_SEARCH, *USERS, *partial, *users])
+        removal.remove_partial_files(storage, "heart-1")
+        assert left(storage) == sorted([*OF_RUN, *OF_SEARCH, *USERS, *users])
+
+    def test_with_what_they_are_parts_of_they_go_too(self, storage: FileStorage) -> None:
+        write(storage, [self.partial(path) for path in OF_SEARCH])
+        removal.remove_search(storage, SEARCH)
+        assert left(storage) == []
+
+
+DELETING = {"rmtree", "unlink", "rmdir", "remove_directory", "delete", "delete_all", "removedirs"}
+"""What takes something off a storage or a disk, by any library's name."""
+
+MAY_DELETE = {
+    "removal.py": "the one module that decides what of a run is deleted",
+    "storage.py": "carries it out",
+    "s3.py": "carries it out",
+    "patience.py": "passes it on",
+    "fencing.py": "passes it on",
+    "journal.py": "segments that it has joined, by their own names",
+    "embedded.py": "a temporary folder of its own making",
+}
+
+
+@pytest.mark.parametrize("folder", ["search", "driver", "cli"])
+def test_no_other_module_deletes_anything(folder: str) -> None:
+    package = pathlib.Path(removal.__file__).parent.parent
+    found = {
+        path.name
+        for path in sorted((package / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in DELETING
+    }
+    assert found <= set(MAY_DELETE)
