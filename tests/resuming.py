@@ -18,7 +18,8 @@ import pytest
 
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search.activation import activate
-from hyn_k8s.search.events import Event, Place, Segment, encode
+from hyn_k8s.search.claims import Place
+from hyn_k8s.search.events import Event, Segment, encode
 from hyn_k8s.search.execution import Execution, InlineExecution
 from hyn_k8s.search.outcome import Ended
 from hyn_k8s.search.past import read_past

@@ -12,8 +12,9 @@ import os
 import pathlib
 import socket
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import psutil
 import stamina
@@ -23,6 +24,13 @@ from hyn_k8s.search.storage import Storage
 
 HALF_WRITTEN_SECONDS = 30.0
 """How long a claim may take to be written where a storage shows it before that."""
+
+
+class Place(NamedTuple):
+    """Where a segment of a journal stands: the driver that wrote it, and its number there."""
+
+    epoch: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,8 @@ class Claim:
     renewed: str
     """Differs after each renewal."""
     released: bool
+    durable: Mapping[str, Place] = field(default_factory=dict)
+    """By the name of a search: up to where its journal was durable, at least, at that renewal."""
 
 
 def this_process() -> Holder:
@@ -126,6 +136,7 @@ def _read(storage: Storage, run: str, epoch: int) -> Claim:
         holder=Holder(**document["holder"]),
         renewed=document["renewed"],
         released=document["released"],
+        durable={name: Place(*place) for name, place in document.get("durable", {}).items()},
     )
 
 

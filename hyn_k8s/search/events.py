@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hyn_k8s.errors import RunError
+from hyn_k8s.search.claims import Place
 from hyn_k8s.search.outcome import Failure
 from hyn_k8s.search.site import Blob
 
@@ -97,13 +98,6 @@ class Stopped(NamedTuple):
 
 
 Event = Asked | Twin | Skipped | Stored | Unsampled | Exhausted | Lost | Told | Stopped
-
-
-class Place(NamedTuple):
-    """A segment's place."""
-
-    epoch: int
-    number: int
 
 
 @dataclass(frozen=True)

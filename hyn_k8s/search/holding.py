@@ -15,6 +15,7 @@ from typing import Any
 from hyn_k8s.errors import HynError, RunTakenError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import claims, lease, manifests, removal, runs
+from hyn_k8s.search.claims import Place
 from hyn_k8s.search.fencing import FencedStorage
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease
@@ -35,6 +36,8 @@ class RunHold:
         """How another driver has taken it over, if one has: then nothing of it is written here."""
         self.storage = FencedStorage(storage, self.require)
         """Through which the run is written: only while this process drives it."""
+        self.durable: dict[str, Place] = {}
+        """By the name of a search: up to where earlier drivers said that its journal is durable."""
         self.earlier_keys: list[str] = []
         """Under which names workers may know earlier drivers of it."""
         self._storage = storage
@@ -85,6 +88,7 @@ class RunHold:
             identity,
             same_script=self._begun_by == self._script,
             restart=self._settings.restart,
+            known=self.durable,
         )
 
     def drive(self) -> Lease:
@@ -99,6 +103,8 @@ class RunHold:
                 self._lease = lease.claim(self._storage, self.run, self._tell, self._lose)
                 drivers = claims.read_claims(self._storage, self.run)
                 self.earlier_keys = [driver.key for driver in drivers[:-1]]
+                # A later driver's word counts: it may have begun before the end of an earlier one.
+                self.durable = {k: v for driver in drivers for k, v in driver.durable.items()}
                 self._renew_manifest()
                 if self._lease.epoch > 1:
                     removal.remove_partial_files(self.storage, self.run)

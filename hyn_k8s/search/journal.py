@@ -23,7 +23,8 @@ from dataclasses import dataclass
 
 from hyn_k8s.errors import HynError, StorageError
 from hyn_k8s.paths import SearchPaths
-from hyn_k8s.search.events import Event, Place, Segment, Told, adjacent, encode, join
+from hyn_k8s.search.claims import Place
+from hyn_k8s.search.events import Event, Segment, Told, adjacent, encode, join
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.past import Past
 from hyn_k8s.search.site import Blob
@@ -197,6 +198,7 @@ class Journal:
         self._loose.append(segment)
         self._loose_bytes += len(encoded)
         self._end = place
+        self._lease.note_durable(self._paths.name, place)
         with self._changed:
             self.durable += len(events)
             self._changed.notify_all()
@@ -222,6 +224,8 @@ class Journal:
             redundant += [self._paths.segment(*each.place) for each in neighbours]
         self._loose.clear()
         self._loose_bytes = 0
+        # Before segments go that a successor would find by their names: it looks for the part.
+        self._lease.renew()
         return redundant
 
     def _write_checkpoint(self, checkpoint: _Checkpoint) -> None:

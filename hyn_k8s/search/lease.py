@@ -25,6 +25,7 @@ from hyn_k8s.errors import HynError, RunTakenError, StorageError
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.claims import (
     Claim,
+    Place,
     is_free,
     is_here,
     latest_claim,
@@ -88,6 +89,7 @@ class Lease:
         self._seconds = seconds
         self._lost = lost
         self._renewed_at = now()
+        self._durable: dict[str, Place] = {}
         self._taken: RunTakenError | None = None
         """Why this driver never drives the run again."""
         self._let_go = threading.Event()
@@ -121,6 +123,13 @@ class Lease:
             self._storage.write(self._path, self._document(released=False))
             self._look()
             self._renewed_at = began
+
+    def note_durable(self, search: str, place: Place) -> None:
+        """From the next renewal on, say that the journal of ``search`` is durable up to there.
+
+        A successor that sees less of it knows that it does not see all.
+        """
+        self._durable[search] = place
 
     def _is_held(self) -> bool:
         """Whether so little time has passed that nobody can have claimed the run."""
@@ -185,6 +194,7 @@ class Lease:
             "holder": vars(self._holder),
             "renewed": secrets.token_hex(8),
             "released": released,
+            "durable": dict(self._durable),
         }
         return json.dumps(document, indent=2).encode()
 
@@ -208,7 +218,8 @@ def claim(
         try:
             return Lease(storage, run, latest + 1, lost, seconds)
         except FileExistsError:
-            continue  # somebody was faster, and is the one to wait for now
+            # Somebody was faster, and is the one to wait for now. A listing may not show it yet.
+            time.sleep(LOOK_SECONDS)
 
 
 def _await_free(

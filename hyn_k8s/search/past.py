@@ -6,13 +6,20 @@ the driver only adds segments, and joins earlier ones in parts.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 
+import stamina
+
 from hyn_k8s.errors import StorageError
 from hyn_k8s.paths import SearchPaths
-from hyn_k8s.search.events import Event, Place, Segment, chain, decode, files_to_read
+from hyn_k8s.search.claims import Place, latest_epoch
+from hyn_k8s.search.events import Event, Segment, chain, decode, files_to_read
 from hyn_k8s.search.storage import Storage
+
+VISIBLE_WITHIN_SECONDS = 90.0
+"""How long what is durable may be unseen here: directories are cached for up to a minute."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +38,41 @@ class Past:
     """after how many events it was made."""
 
 
-def read_past(storage: Storage, paths: SearchPaths) -> Past:
+def read_past(storage: Storage, paths: SearchPaths, least: Place | None = None) -> Past:
     """What the journal of a search holds; nothing of a search that has none.
+
+    ``least`` is a place up to which it is known to be durable. A listing may be older than that:
+    an NFS client answers from what it saw half a minute ago.
 
     Raises:
         RunError: it is damaged, or of a later version.
-        StorageError: it cannot be read.
+        StorageError: it cannot be read, or not up to ``least`` within VISIBLE_WITHIN_SECONDS.
     """
-    for _ in range(10):
-        try:
-            return _read_past(storage, paths)
-        except FileNotFoundError:
-            continue  # its driver is alive and has joined segments meanwhile
-    raise StorageError(storage.url, f"{paths.journal} changes faster than it can be read")
+    looks = stamina.RetryingCaller(
+        attempts=None, timeout=VISIBLE_WITHIN_SECONDS, wait_initial=0.1, wait_max=2.0
+    )
+    try:
+        return looks(_NotYetVisible, _read_whole, storage, paths, least)
+    except _NotYetVisible as error:
+        raise StorageError(storage.url, str(error)) from None
+
+
+class _NotYetVisible(Exception):
+    """The storage does not show all that is known to be there; another look may."""
+
+
+def _read_whole(storage: Storage, paths: SearchPaths, least: Place | None) -> Past:
+    try:
+        past = _read_past(storage, paths)
+    except FileNotFoundError:
+        # Its driver is alive and has joined segments meanwhile, or the listing is an old one.
+        problem = f"{paths.journal} changes faster than it can be read"
+        raise _NotYetVisible(problem) from None
+    if least is not None and (past.end is None or past.end < least):
+        seen = "nothing" if past.end is None else f"{past.end.number} of {past.end.epoch}"
+        problem = f"{paths.journal} does not show segment {least.number} of {least.epoch} yet"
+        raise _NotYetVisible(f"{problem}, only {seen}; is it the whole directory?")
+    return past
 
 
 def _read_past(storage: Storage, paths: SearchPaths) -> Past:
@@ -57,7 +86,7 @@ def _read_past(storage: Storage, paths: SearchPaths) -> Past:
             found[segment.place] = segment
             if file.name.endswith(".part"):
                 joined.add(segment.place)
-    segments = chain(paths.run, found)
+    segments = chain(paths.run, _with_unlisted(storage, paths, found))
     events = tuple(event for segment in segments for event in segment.events)
     past = Past(
         events=events,
@@ -66,6 +95,22 @@ def _read_past(storage: Storage, paths: SearchPaths) -> Past:
         loose=tuple(each for each in segments if each.place not in joined),
     )
     return _with_state(storage, paths, past, names, _ends(segments))
+
+
+def _with_unlisted(
+    storage: Storage, paths: SearchPaths, found: dict[Place, Segment]
+) -> dict[Place, Segment]:
+    """``found``, with the segments after the last one that no listing shows yet, by their names."""
+    epochs = sorted({place.epoch for place in found})
+    latest = latest_epoch(storage, paths.run)
+    for epoch in range(epochs[-1] if epochs else 1, latest + 1):
+        number = max((place.number for place in found if place.epoch == epoch), default=0) + 1
+        with contextlib.suppress(FileNotFoundError):
+            while True:
+                for segment in decode(paths.run, storage.read(paths.segment(epoch, number))):
+                    found[segment.place] = segment
+                number += 1
+    return found
 
 
 def _ends(segments: list[Segment]) -> dict[int, int]:

@@ -13,7 +13,7 @@ import dataclasses
 import io
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hyn_k8s.errors import RunError
@@ -128,9 +128,14 @@ class Recorder:
         }
 
 
-def latest_searches(storage: Storage, run: str) -> dict[int, SearchPaths]:
-    """The searches of ``run`` by their ordinals, in their order, each as it was begun last."""
-    found = [RunPaths(run).search_named(name) for name in storage.list(run)]
+def latest_searches(
+    storage: Storage, run: str, known: Iterable[str] = ()
+) -> dict[int, SearchPaths]:
+    """The searches of ``run`` by their ordinals, in their order, each as it was begun last.
+
+    ``known`` names some of them, which a listing may not show yet.
+    """
+    found = [RunPaths(run).search_named(name) for name in {*storage.list(run), *known}]
     every = sorted((p for p in found if p), key=lambda p: (p.ordinal, p.generation))
     return {paths.ordinal: paths for paths in every}
 

@@ -13,14 +13,14 @@ import hashlib
 import re
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from hyn_k8s import contract
 from hyn_k8s.errors import RunError
 from hyn_k8s.paths import RunPaths, SearchPaths
-from hyn_k8s.search import identity, lease
+from hyn_k8s.search import claims, identity, lease
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.manifests import encode, manifest_of, read_manifest
 from hyn_k8s.search.results import latest_searches
@@ -152,21 +152,31 @@ def find_unfinished(
 def read_identity(storage: Storage, paths: SearchPaths) -> Identity | None:
     """What the search was begun as; None if it never got so far."""
     latest = paths.latest_identity(storage.list(paths.directory))
-    try:
-        return identity.decode(storage.read(latest)) if latest else None
-    except FileNotFoundError:
-        return None
+    # A listing may be older than the file, which is seen by its name.
+    epochs = range(claims.latest_epoch(storage, paths.run), 0, -1)
+    for path in [latest] if latest else [paths.identity(epoch) for epoch in epochs]:
+        with contextlib.suppress(FileNotFoundError):
+            return identity.decode(storage.read(path))
+    return None
 
 
 def open_search(
-    storage: Storage, run: str, ordinal: int, now_is: Identity, same_script: bool, restart: bool
+    storage: Storage,
+    run: str,
+    ordinal: int,
+    now_is: Identity,
+    same_script: bool,
+    restart: bool,
+    known: Iterable[str] = (),
 ) -> Begun:
     """Where the run's ``ordinal``-th search is, or where it begins anew.
+
+    ``known`` names searches that are there, whether or not they are listed yet.
 
     Raises:
         RunError: it was begun as another search, by another script.
     """
-    latest = latest_searches(storage, run).get(ordinal)
+    latest = latest_searches(storage, run, known).get(ordinal)
     if latest is None:
         return Begun(RunPaths(run).search(ordinal), new=True)
     anew = RunPaths(run).search(ordinal, latest.generation + 1)

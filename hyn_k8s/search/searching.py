@@ -150,7 +150,11 @@ class Search:
             raise
 
     def _read_past(self) -> Past:
-        return Past() if self._begun.new else read_past(self._storage, self._paths)
+        if self._begun.new:
+            return Past()
+        hold = self._session.hold
+        least = hold.durable.get(self._paths.name) if hold.is_driving else None
+        return read_past(self._storage, self._paths, least)
 
     def _is_finished(self, past: Past) -> bool:
         """Whether the search has all it can have, and its results are written."""

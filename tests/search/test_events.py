@@ -14,13 +14,13 @@ import pytest
 
 from hyn_k8s.errors import RunError
 from hyn_k8s.paths import SearchPaths
+from hyn_k8s.search.claims import Place
 from hyn_k8s.search.events import (
     FORMAT_VERSION,
     Asked,
     Event,
     Exhausted,
     Lost,
-    Place,
     Segment,
     Skipped,
     Stopped,
