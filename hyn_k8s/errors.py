@@ -141,7 +141,7 @@ class SearchError(HynError):
     def __str__(self) -> str:
         return (
             f"{self.search}: none of its {self.trials} trials succeeded; "
-            f"the last one failed with {self.last_error}"
+            f"the last error: {self.last_error}"
         )
 
 

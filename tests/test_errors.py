@@ -53,7 +53,7 @@ SENTENCES: list[tuple[HynError, str]] = [
     (
         SearchError("heart-1/search-2", 7, "ValueError: no rows (trial 7)"),
         "heart-1/search-2: none of its 7 trials succeeded; "
-        "the last one failed with ValueError: no rows (trial 7)",
+        "the last error: ValueError: no rows (trial 7)",
     ),
     (
         SpecError("searchjob/team/heart", "spec.executors: it is no number"),

@@ -71,6 +71,7 @@ def results(
 ) -> None:
     """Show the trials of RUN, by default of the run begun last."""
     from hyn_k8s.search.results import read_summaries, read_trials
+    from hyn_k8s.search.rows import finite, typed
 
     storage = _storage(storage_type, storage_root)
     name = run or _latest_run(storage)
@@ -82,9 +83,9 @@ def results(
     if form == "json":
         document = {
             "run": name,
-            "searches": [{**each, "rows": tables[each["search"]]} for each in summaries],
+            "searches": [{**each, "rows": typed(tables[each["search"]])} for each in summaries],
         }
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps(finite(document), indent=2, allow_nan=False))
     elif form == "csv":
         _print_csv(tables[summaries[-1]["search"]])
     else:

@@ -36,6 +36,8 @@ class Account:
             reward=facts.rewards[0],
             begun=time.time(),
         )
+        self._has_result = False
+        """Whether some number has a reward, were it that of an earlier search's trial."""
         self._pareto: list[int] = []
         """The trials that no other one beats, once the search has ended."""
 
@@ -43,7 +45,7 @@ class Account:
         """Count what an earlier driver did; it is shown with whatever comes next."""
         progress = self.progress
         for report in reports:
-            self._recorder.add(report.row, report.failure)
+            self._add(report)
             progress = _with(progress, report)
         self.progress = dataclasses.replace(
             progress,
@@ -55,10 +57,14 @@ class Account:
 
     def take(self, report: Report) -> None:
         """A trial has come to something."""
-        self._recorder.add(report.row, report.failure)
+        self._add(report)
         self.show(_with(self.progress, report))
         if self._recorder.is_due():
             self._recorder.write(self.progress, "running", [])
+
+    def _add(self, report: Report) -> None:
+        self._recorder.add(report.row, report.failure)
+        self._has_result |= bool(report.row.rewards)
 
     def lose_worker(self) -> None:
         """A trial has lost its worker."""
@@ -99,9 +105,10 @@ class Account:
         """Nothing is left to do; whether anything has come of it is for the session to tell."""
         progress = self.progress
         self._session.unfinished.discard(self._paths)
-        if progress.failed and progress.failed == progress.done:
-            last = progress.last_error or "an unknown error"
-            self._session.errors.append(SearchError(progress.search, progress.failed, last))
+        unsuccessful = progress.failed + progress.pruned
+        if unsuccessful and not progress.succeeded and not self._has_result:
+            last = progress.last_error or "none failed, all were pruned"
+            self._session.errors.append(SearchError(progress.search, unsuccessful, last))
 
 
 def _with(progress: Progress, report: Report) -> Progress:

@@ -22,7 +22,7 @@ from hyn_k8s.search.compat.history import pareto_front
 from hyn_k8s.search.manifests import FORMAT_VERSION, Runs, read_manifest, read_runs
 from hyn_k8s.search.outcome import SUCCEEDED, Failure
 from hyn_k8s.search.progress import Progress
-from hyn_k8s.search.rows import Row, TrialsCsv, plain, timestamp
+from hyn_k8s.search.rows import Row, TrialsCsv, finite, plain, timestamp
 from hyn_k8s.search.storage import Storage
 
 FIRST_WRITE_SECONDS = 10.0
@@ -90,7 +90,8 @@ class Recorder:
             self._storage.write(self._paths.failures, failures)
         self._storage.write(self._paths.trials, self._csv.encoded())
         summary = self._summary(progress, state, pareto)
-        self._storage.write(self._paths.summary, json.dumps(summary, indent=2).encode())
+        text = json.dumps(finite(summary), indent=2, allow_nan=False)
+        self._storage.write(self._paths.summary, text.encode())
         self._written_at = time.monotonic()
         self._interval = max(FIRST_WRITE_SECONDS, 50 * (self._written_at - began))
 

@@ -11,9 +11,10 @@ import csv
 import dataclasses
 import datetime
 import io
+import math
 import operator
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 LEADING_COLUMNS = ("trial", "status")
@@ -97,6 +98,48 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return getattr(value, "__name__", None) or str(value)
+
+
+def finite(value: Any) -> Any:
+    """``value`` as JSON can hold it: None for a number that is infinite or none at all."""
+    if isinstance(value, dict):
+        return {key: finite(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(held) for held in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def typed(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    """Rows of trials.csv as JSON has them: numbers where a whole column is numbers, None for empty.
+
+    Infinite numbers and those that are none are None too.
+    """
+    columns = list(rows[0]) if rows else []
+    numbers = {
+        name: read
+        for name in columns
+        for read in [_number_reader([row[name] for row in rows if row[name]])]
+        if read is not None
+    }
+    return [
+        {
+            name: None if not row[name] else finite(numbers.get(name, str)(row[name]))
+            for name in columns
+        }
+        for row in rows
+    ]
+
+
+def _number_reader(texts: Sequence[str]) -> Callable[[str], Any] | None:
+    """What makes a number of each of ``texts``, None if one is no number."""
+    for read in (int, float):
+        try:
+            for text in texts:
+                read(text)
+        except ValueError:
+            continue
+        return read
+    return None
 
 
 def timestamp(seconds: float) -> str:

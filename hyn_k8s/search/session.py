@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import os
 import sys
 import threading
@@ -123,7 +124,8 @@ class Session:
         self.storage = self.hold.storage
         """Read by anybody; written only while this process drives the run."""
         self._impatient = storage
-        self._searches = 0
+        self._ordinals: set[int] = set()
+        """Of the searches that have begun; one that was taken back has given its own back."""
         self._hyper_models: dict[SearchPaths, Any] = {}
         self._pipelines: dict[SearchPaths, Any] = {}
         self._cluster: Cluster | None = None
@@ -163,8 +165,9 @@ class Session:
             RunError: the named run has another search there.
         """
         with self._lock:
-            begun = self.hold.open_search(self._searches + 1, identity)
-            self._searches += 1
+            ordinal = next(n for n in itertools.count(1) if n not in self._ordinals)
+            begun = self.hold.open_search(ordinal, identity)
+            self._ordinals.add(ordinal)
             self._note_begun(begun)
             return begun
 
@@ -192,11 +195,11 @@ class Session:
     def forget_search(self, begun: Begun) -> None:
         """Take back a ``begin_search``: nothing of it, and of a new run without any, stays."""
         with self._lock:
-            self._searches -= 1
+            self._ordinals.discard(begun.paths.ordinal)
             if begun.new:
                 self.unfinished.discard(begun.paths)
                 self.hold.forget_search(begun.paths)
-            if self._searches == 0:
+            if not self._ordinals:
                 self.hold.forget()
 
     def impatience(self) -> contextlib.AbstractContextManager[None]:

@@ -149,7 +149,12 @@ class SearchState:
     def skip(self, number: int, sample: Any, known: Any) -> Report:
         """The number is spent by a sample that the trial ``known`` had."""
         return Report(
-            row=_skipped(number, sample, f"same sample as trial {known.trial_no}", known.reward),
+            row=_skipped(
+                number,
+                sample,
+                f"same sample as trial {known.trial_no}",
+                known.reward if known.succeeded else None,
+            ),
             failure=None,
             kind=SKIPPED_OVER,
             sample=sample,

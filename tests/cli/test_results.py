@@ -233,8 +233,27 @@ class TestFormats:
             "model": "heart-1/search-2/models/00003_a.pkl",
             "hyperparameters": {"Tree.max_depth": 3, "Tree.criterion": "gini"},
         }
-        assert [row["trial"] for row in second["rows"]] == ["1", "2", "3", "4"]
+        assert [row["trial"] for row in second["rows"]] == [1, 2, 3, 4]
+        assert [row["reward"] for row in second["rows"]] == [0.25, None, 0.9, 0.75]
+        assert second["rows"][0]["elapsed_seconds"] == 1.26
         assert second["rows"][1]["detail"] == "ValueError: no rows"
+
+    def test_json_has_no_infinite_numbers(self, root: pathlib.Path) -> None:
+        begin_run(root, "heart-1")
+        record(root, "heart-1", 1, [0.5, float("inf"), float("nan")])
+
+        def refuse(constant: str) -> None:
+            raise AssertionError(f"{constant} is no JSON")
+
+        for text in (
+            succeeded("heart-1", "--format", "json"),
+            (root / "heart-1/search-1/summary.json").read_text(),
+        ):
+            json.loads(text, parse_constant=refuse)
+        (search,) = as_json("heart-1")["searches"]
+        assert [row["reward"] for row in search["rows"]] == [0.5, None, None]
+        assert (search["best"]["trial"], search["best"]["rewards"]) == (2, [None])
+        assert [row["reward"] for row in as_csv("heart-1")] == ["0.5", "inf", "nan"]
 
     def test_json_without_a_success_has_no_best(self, root: pathlib.Path) -> None:
         begin_run(root, "heart-1")
@@ -263,7 +282,7 @@ class TestTop:
         record(root, "heart-1", 1, self.REWARDS, direction)
         assert [row["trial"] for row in as_csv("--top", str(top))] == trials
         (search,) = as_json("--top", str(top))["searches"]
-        assert [row["trial"] for row in search["rows"]] == trials
+        assert [str(row["trial"]) for row in search["rows"]] == trials
         assert str(search["best"]["trial"]) == trials[0]
 
     def test_a_skipped_trial_is_not_among_the_best(self, root: pathlib.Path) -> None:

@@ -195,7 +195,7 @@ class TestSeparateCluster:
         assert done.returncode == 1
         error = done.stderr.strip().splitlines()[-1]
         assert re.fullmatch(
-            "Error: mine-1/search-1: none of its 6 trials succeeded; the last one failed with "
+            "Error: mine-1/search-1: none of its 6 trials succeeded; the last error: "
             r"ValueError: value [\de.-]+ is too great \(trial [1-6]\)",
             error,
         )

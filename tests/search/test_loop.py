@@ -166,9 +166,40 @@ class TestFailures:
         search(tiny_model(ListSearcher([sample(0.1, kind="fit")] * 1)), max_trials=1)
         (error,) = session.errors
         assert str(error) == (
-            "test-1/search-1: none of its 1 trials succeeded; the last one failed with "
+            "test-1/search-1: none of its 1 trials succeeded; the last error: "
             "ValueError: this sample cannot be trained (trial 1)"
         )
+
+    @pytest.mark.parametrize(
+        ("kinds", "last"),
+        [
+            (["fit", "fit", "good"], None),
+            (["fit", "pruned"], "ValueError: this sample cannot be trained (trial 1)"),
+            (["pruned", "pruned"], "none failed, all were pruned"),
+        ],
+    )
+    def test_what_counts_is_whether_one_succeeded(
+        self, session: Session, kinds: list[str], last: str | None
+    ) -> None:
+        samples = [sample(n / 10, kind=kind) for n, kind in enumerate(kinds, 1)]
+        search(tiny_model(ListSearcher(samples)), max_trials=len(samples))
+        assert [error.args[1:] for error in session.errors] == ([(2, last)] if last else [])
+
+    def test_a_sample_that_failed_before_is_no_result(self, session: Session) -> None:
+        """Its twins are skipped, and have no reward either."""
+        search(tiny_model(ListSearcher([sample(0.1, kind="fit")] * 3)), max_trials=3)
+        assert [error.args[1] for error in session.errors] == [1]
+        assert [(row["status"], row["reward"]) for row in rows(session)] == [
+            ("failed", ""),
+            ("skipped", ""),
+            ("skipped", ""),
+        ]
+
+    def test_what_is_known_from_an_earlier_search_is_a_result(self, session: Session) -> None:
+        model = search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1)
+        model.searcher = ListSearcher([sample(0.1), sample(0.2, kind="fit")])
+        search(model, max_trials=2)
+        assert session.errors == []
 
     def test_an_interrupt_leaves_the_results_so_far(self, session: Session) -> None:
         class Impatient(Diary):

@@ -34,6 +34,7 @@ from hyn_k8s.contract import ExitCode
 from hyn_k8s.errors import RunError
 from hyn_k8s.search import journal as journals
 from hyn_k8s.search.events import Exhausted, Skipped, Stopped, Stored, Told, Twin, Unsampled
+from hyn_k8s.search.identity import identity_of
 from hyn_k8s.search.site import Blob
 from tests import searches
 from tests.processes import S3Server
@@ -553,6 +554,36 @@ class TestCallbacks:
             search(make(), max_trials=8)
         assert "continuing test-1: 4 of 8 done; --restart begins anew" in notes.told
         assert (notes.latest.done, notes.latest.resumed) == (8, 4)
+
+
+class TestInThreads:
+    """One script that searches in several threads; which is which is a matter of chance."""
+
+    def test_no_search_takes_the_place_of_one_that_runs(self, tmp_path: pathlib.Path) -> None:
+        going, gone = threading.Event(), threading.Event()
+
+        class Waits(Diary):
+            def on_trial_end(self, *args: Any) -> None:
+                going.set()
+                assert gone.wait(30)
+
+        make = with_samples(*[sample(n / 100) for n in range(1, 4)])
+        with driver(tmp_path) as (session, _):
+            unsendable = make()
+            unsendable.lock = threading.Lock()
+            begun = session.begin_search(identity_of(make(), False, 3, "other", ()))
+            slow = threading.Thread(target=lambda: search(make(Waits()), max_trials=2))
+            slow.start()
+            assert going.wait(30)
+            session.forget_search(begun)  # the first of the two comes to nothing
+            with pytest.raises(hyn_k8s.ScriptError):
+                search(unsendable, max_trials=2)
+            assert len(search(make(), max_trials=3).history.trials) == 3
+            gone.set()
+            slow.join(30)
+            storage = session.storage
+            found = {name: len(rows_of(storage, name)) for name in ("search-1", "search-2")}
+        assert found == {"search-1": 3, "search-2": 2}
 
 
 class TestSecondSearch:
