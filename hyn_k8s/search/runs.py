@@ -9,9 +9,7 @@ driving it; otherwise a new one begins under the stem's next number.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -38,21 +36,6 @@ class Begun:
     """Whether nothing of it is there yet."""
     differing: tuple[str, ...] = ()
     """Why what was there before is not continued, in words."""
-
-
-def read_script() -> str:
-    """What tells this process's script from others: a hash of its text and arguments.
-
-    A notebook and a shell have no text that can be read; they are told apart by their searches.
-    """
-    digest = hashlib.sha256()
-    file = getattr(sys.modules.get("__main__"), "__file__", None)
-    if file is not None:
-        with contextlib.suppress(OSError), open(file, "rb") as script:
-            digest.update(script.read())
-        for argument in sys.argv[1:]:
-            digest.update(b"\0" + argument.encode(errors="surrogateescape"))
-    return digest.hexdigest()
 
 
 def clean_stem(stem: str) -> str:

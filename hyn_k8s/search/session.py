@@ -32,6 +32,7 @@ from hyn_k8s.search.reporting import LineReporter, Reporter
 from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.seeding import seed_process
 from hyn_k8s.search.settings import Backend, Settings
+from hyn_k8s.search.sources import Sources, read_own_sources
 from hyn_k8s.search.storage import Storage
 
 _current: Session | None = None
@@ -47,6 +48,7 @@ def start_session(
     stem: str | None = None,
     reporter: Reporter | None = None,
     *,
+    sources: Sources | None = None,
     will_search: bool = False,
 ) -> Session:
     """Begin this process's session: the storage is proved and Hypernets imported and bound.
@@ -69,7 +71,7 @@ def start_session(
     stem = stem or default_stem(shipping.script_name())
     reporter = reporter or LineReporter(_write_line)
     reporter.tell(f"{stem}: {_where(settings)}; results go to {storage.url}")
-    session = Session(settings, storage, stem, reporter)
+    session = Session(settings, storage, stem, reporter, sources or read_own_sources())
     try:
         if will_search:
             session.embed_early()
@@ -100,7 +102,14 @@ def _write_line(line: str) -> None:
 class Session:
     """What outlives a single search of this process; closed once, at the end."""
 
-    def __init__(self, settings: Settings, storage: Storage, stem: str, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        stem: str,
+        reporter: Reporter,
+        sources: Sources,
+    ) -> None:
         self.settings = settings
         self._patient = PatientStorage(storage, reporter.tell)
         self.reporter = reporter
@@ -119,7 +128,7 @@ class Session:
         """What the script ended with, if it did not simply come to its end."""
         self.latest_search: SearchPaths | None = None
         """Where the search is that began last."""
-        self.hold = RunHold(self._patient, settings, stem, reporter.tell)
+        self.hold = RunHold(self._patient, settings, stem, sources, reporter.tell)
         """Which run it is, and whether it is this process's to write."""
         self.storage = self.hold.storage
         """Read by anybody; written only while this process drives the run."""

@@ -103,15 +103,28 @@ def is_at_home(obj: Any) -> bool:
 
 def ship_script_modules() -> None:
     """From now on, pickle modules that lie beside the script by value; cheap when none is new."""
-    folder = script_folder()
+    for name, module, _ in script_modules():
+        if name not in cloudpickle.list_registry_pickle_by_value():
+            cloudpickle.register_pickle_by_value(module)
+
+
+def script_modules() -> list[tuple[str, types.ModuleType, str]]:
+    """The modules that lie beside the script, with their names and the paths of their files."""
+    folder, found = script_folder(), []
     for name, module in list(sys.modules.items()):
         if not isinstance(module, types.ModuleType) or name in ("__main__", "__mp_main__"):
             continue
         path = os.fspath(vars(module).get("__file__") or "")
         if path and not path.startswith(os.sep):
             path = os.path.abspath(path)
-        if _lies_in(folder, path) and name not in cloudpickle.list_registry_pickle_by_value():
-            cloudpickle.register_pickle_by_value(module)
+        if _lies_in(folder, path):
+            found.append((name, module, path))
+    return found
+
+
+def may_lie_beside_script(directory: str) -> bool:
+    """Whether modules of ``directory``, as it stands in ``sys.path``, may be some of these."""
+    return _lies_in(script_folder(), os.path.join(os.path.abspath(directory), "module.py"))
 
 
 def script_folder() -> str:

@@ -507,6 +507,39 @@ class TestTheSameCommandAgain:
         assert "mine/search-1.2: finished, 6 of 6 trials done" in error
         assert contents(tmp_path / "workdir/mine/search-1") == before
 
+    @pytest.mark.parametrize("edited", ["loads.py", "depths.py", None])
+    def test_one_that_was_edited_while_it_loaded_its_data_begins_anew(
+        self, tmp_path: pathlib.Path, edited: str | None
+    ) -> None:
+        """It was killed later: its trials are of the text that it was started with."""
+        source, signal = write_script(tmp_path).read_text(), tmp_path / "loading"
+        (tmp_path / "depths.py").write_text("DEPTH = 3\n")
+        (tmp_path / "loads.py").write_text(f"{LOADS}\n{source}")
+        options = ["loads.py", "--trials", "8", "--seconds", "0.2"]
+        with (tmp_path / "log").open("wb") as log:
+            first = subprocess.Popen(
+                [BIN / "hyn-k8s", "run", "--backend", "standalone", *options],
+                cwd=tmp_path,
+                env={**BARE_ENVIRONMENT, "LOADS": str(signal)},
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            until(signal.exists, "the script to load its data")
+            if edited is not None:
+                (tmp_path / edited).open("a").write("\n# edited\n")
+            signal.unlink()
+            models = tmp_path / "workdir/loads-1/search-1/models"
+            until(lambda: models.exists() and len(list(models.iterdir())) > 2, "three trials")
+        finally:
+            first.kill()
+            first.wait()
+        error = self.run(tmp_path, *options)
+        assert ("continuing loads-1" in error) == (edited is None)
+        runs = sorted(path.name for path in (tmp_path / "workdir").iterdir())
+        assert runs == (["loads-1"] if edited is None else ["loads-1", "loads-2"])
+        assert len(trials(tmp_path / "workdir" / runs[-1])) == 8
+
     def test_another_space_is_refused_by_name(self, tmp_path: pathlib.Path) -> None:
         script = write_script(tmp_path)
         self.run(tmp_path, "--run", "mine", "mine.py")
@@ -518,6 +551,19 @@ class TestTheSameCommandAgain:
         assert "Error: run mine: search-1 was begun otherwise: its space's " in error
         assert "choose another name, or begin anew with --restart" in error
         assert contents(tmp_path / "workdir/mine") == before
+
+
+LOADS = """
+import os, pathlib, time
+import depths
+
+signal = os.environ.get("LOADS")
+if signal:
+    pathlib.Path(signal).touch()
+    while os.path.exists(signal):
+        time.sleep(0.02)
+"""
+"""The first lines of a script that takes its time before it searches."""
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:

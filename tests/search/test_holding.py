@@ -17,6 +17,7 @@ from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.manifests import read_manifest
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import Settings
+from hyn_k8s.search.sources import Sources
 from hyn_k8s.search.storage import FileStorage, Storage, partial_name
 from tests.clocks import Clock
 
@@ -36,7 +37,7 @@ def hold(storage: FileStorage) -> Iterator[Hold]:
     def hold(**env: str) -> RunHold:
         settings = Settings.from_env({"HYN_STORAGE_ROOT": storage.settings.root, **env}, "/")
         patient = PatientStorage(FileStorage(settings.storage), lambda _: None, patience=0.0)
-        made.append(RunHold(patient, settings, "heart", lambda _: None))
+        made.append(RunHold(patient, settings, "heart", Sources(b"a script"), lambda _: None))
         return made[-1]
 
     yield hold

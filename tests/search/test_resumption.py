@@ -123,6 +123,15 @@ class TestEarlyStopping:
         assert stopping.start_time is not None
         assert 60.0 <= time.time() - stopping.start_time < 90.0
 
+    def test_the_clock_of_one_that_two_searches_share_has_run_for_both(self) -> None:
+        stopping = EarlyStoppingCallback(0, "max", time_limit=1000)
+        for elapsed in (60.0, 200.0):
+            model, reports = past(0.3, 0.1)
+            model.callbacks = [stopping]
+            assert inform_of_past(model, reports, elapsed) is None
+        assert stopping.start_time is not None
+        assert 260.0 <= time.time() - stopping.start_time < 290.0
+
     def test_a_limit_that_has_passed_ends_it_at_the_next_trial_not_at_an_old_one(self) -> None:
         model, reports = past(0.3, 0.1)
         stopping = EarlyStoppingCallback(0, "max", time_limit=100)

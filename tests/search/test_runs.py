@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import pathlib
-import sys
 import threading
-import types
 from typing import Any
 
 import pytest
@@ -26,7 +23,6 @@ from hyn_k8s.search.runs import (
     find_unfinished,
     open_search,
     read_identity,
-    read_script,
 )
 from hyn_k8s.search.settings import RUN_NAME
 from hyn_k8s.search.storage import FileStorage, Storage
@@ -54,50 +50,6 @@ def begin_search(storage: Storage, paths: SearchPaths, search: Identity) -> None
 def end(storage: Storage, run: str) -> None:
     manifest = read_manifest(storage, run)
     storage.write(RunPaths(run).manifest, encode({**(manifest or {}), "ended": now()}))
-
-
-class TestReadScript:
-    @pytest.fixture
-    def script(self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-        """The script of this process."""
-        path = tmp_path / "heart.py"
-        path.write_text("search()")
-        main = types.ModuleType("__main__")
-        main.__file__ = str(path)
-        monkeypatch.setitem(sys.modules, "__main__", main)
-        monkeypatch.setattr(sys, "argv", ["heart.py", "--trials", "10"])
-        return path
-
-    def test_it_tells_scripts_apart_by_their_text(self, script: pathlib.Path) -> None:
-        before = read_script()
-        assert read_script() == before
-        script.write_text("search(cv=True)")
-        assert read_script() != before
-
-    def test_and_by_their_arguments(
-        self, script: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        seen = {read_script()}
-        for arguments in (["--trials", "20"], ["--trials10"], ["--trials", "10", ""], []):
-            monkeypatch.setattr(sys, "argv", ["heart.py", *arguments])
-            seen.add(read_script())
-        assert len(seen) == 5
-
-    def test_not_by_where_they_lie(
-        self, script: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        before = read_script()
-        moved = script.rename(tmp_path / "moved.py")
-        monkeypatch.setattr(sys.modules["__main__"], "__file__", str(moved))
-        monkeypatch.setattr(sys, "argv", [str(moved), "--trials", "10"])
-        assert read_script() == before
-
-    def test_a_notebook_is_like_any_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
-        monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel-1.json"])
-        before = read_script()
-        monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel-2.json"])
-        assert read_script() == before
 
 
 class TestCreateRun:
