@@ -47,6 +47,9 @@ _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 """How file systems without hard links (SMB shares are some) refuse to make one."""
 
 
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
+"""How file systems refuse to sync a directory that need not do so, or cannot."""
+
 _NOT_REMOVED = {errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR}
 """How file systems say that a directory is in use: not empty, a mount point, a link to one."""
 
@@ -183,6 +186,8 @@ class Storage(abc.ABC):
 class FileStorage(Storage):
     """A directory that every node sees at the same path.
 
+    What was written outlasts a power failure: the file is synced, and then its directory.
+
     Where a mount is lost an empty directory, or none, is left at its path. What is written there
     would be lost when the mount comes back, so the directory is recognized by its inode, which a
     file system keeps when it is mounted again.
@@ -206,6 +211,7 @@ class FileStorage(Storage):
     def write(self, path: str, data: bytes) -> None:
         with self._explained(), self._written_aside(path, data) as aside:
             os.replace(aside, self.rooted(path))
+            _sync_directory(os.path.dirname(aside))
 
     def create(self, path: str, data: bytes) -> None:
         with self._explained(), self._written_aside(path, data) as aside:
@@ -216,6 +222,9 @@ class FileStorage(Storage):
                     raise
                 with open(self.rooted(path), "xb") as file:
                     file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            _sync_directory(os.path.dirname(aside))
 
     def list(self, path: str) -> list[str]:
         with contextlib.suppress(FileNotFoundError), self._explained():
@@ -267,8 +276,14 @@ class FileStorage(Storage):
             self._make(self.rooted(path))
 
     def _make(self, directory: str) -> None:
+        new, above = [], directory
+        while not os.path.isdir(above) and above != os.path.dirname(above):
+            new.append(above)
+            above = os.path.dirname(above)
         try:
             os.makedirs(directory, exist_ok=True)
+            for made in new:
+                _sync_directory(os.path.dirname(made))
         except FileNotFoundError as error:
             if os.path.isdir(self.settings.root):
                 raise  # somebody takes away what is made
@@ -317,6 +332,18 @@ class FileStorage(Storage):
         elif inode != known:
             left = "nothing" if inode is None else "another directory"
             raise StorageError(self.url, f"{left} is there now; is it still mounted?")
+
+
+def _sync_directory(directory: str) -> None:
+    """Let the names in ``directory`` outlast a power failure, as ``fsync`` lets a file's bytes."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def file_error(storage: Storage, error: OSError) -> StorageError:
