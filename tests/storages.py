@@ -14,10 +14,11 @@ import uuid
 from collections.abc import Callable, Iterable
 
 from hyn_k8s.search.bucket import ensure_bucket
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.s3 import S3Storage
 from hyn_k8s.search.settings import Settings, StorageSettings
-from hyn_k8s.search.storage import FileStorage, Storage
+from hyn_k8s.search.storage import Storage
 from tests.processes import S3Server
 
 Opener = Callable[[], Storage]

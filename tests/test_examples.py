@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.results import read_summaries, read_trials
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import FileStorage
 from tests.processes import DaskCluster, S3Server, free_port, run_cli
 from tests.rows import most_at_once
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 
 from hyn_k8s.search.bucket import ensure_bucket
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.patience import while_starting
 from hyn_k8s.search.s3 import S3Storage
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import FileStorage, Storage
+from hyn_k8s.search.storage import Storage
 
 
 def open_storage(settings: StorageSettings) -> Storage:

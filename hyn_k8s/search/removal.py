@@ -14,7 +14,8 @@ import posixpath
 from collections.abc import Callable, Iterator, Sequence, Set
 
 from hyn_k8s.paths import RunPaths, SearchPaths
-from hyn_k8s.search.storage import Storage, whole_name
+from hyn_k8s.search.file_storage import whole_name
+from hyn_k8s.search.storage import Storage
 
 
 def remove_search(storage: Storage, paths: SearchPaths) -> None:

@@ -25,6 +25,7 @@ from hyn_k8s.errors import HynError
 from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import binding, site
 from hyn_k8s.search.binding import Watched
+from hyn_k8s.search.file_storage import file_error
 from hyn_k8s.search.outcome import (
     FAILED,
     PRUNED,
@@ -37,7 +38,6 @@ from hyn_k8s.search.outcome import (
 )
 from hyn_k8s.search.s3 import is_s3_away, s3_code, s3_error
 from hyn_k8s.search.site import Blob, Site
-from hyn_k8s.search.storage import file_error
 
 _STORAGE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO}
 

@@ -16,12 +16,12 @@ from click.testing import CliRunner, Result
 from hyn_k8s.cli import main
 from hyn_k8s.cli.results import parameters_text
 from hyn_k8s.paths import RunPaths
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.manifests import encode, manifest_of
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import Recorder, SearchFacts
 from hyn_k8s.search.rows import Row
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import FileStorage
 from tests.processes import run_cli
 
 NEW_YEAR = 1767225600.0

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from hyn_k8s.api.search_job import SearchJob
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.results import read_summaries, read_trials
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import FileStorage
 from tests.processes import DaskCluster, run_cli
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -7,8 +7,8 @@ import pathlib
 import pytest
 
 from hyn_k8s.search import compat
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import FileStorage
 from tests.clocks import Clock, clock_of_leases
 from tests.processes import S3Server
 from tests.storages import Opener, in_bucket, on_directory

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from hyn_k8s.paths import SearchPaths
-from hyn_k8s.search import storage as storages
+from hyn_k8s.search import file_storage as storages
 from hyn_k8s.search.events import Told
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.past import read_past
-from hyn_k8s.search.storage import FileStorage, Storage
+from hyn_k8s.search.storage import Storage
 from tests.resuming import ORDERED, driver
 from tests.searches import Diary, ListSearcher, sample, tiny_model
 from tests.sessions import search

@@ -11,6 +11,7 @@ import pytest
 from hyn_k8s.errors import HynError, RunError, RunTakenError, StorageError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search.claims import latest_epoch
+from hyn_k8s.search.file_storage import FileStorage, partial_name
 from hyn_k8s.search.holding import RunHold
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease
@@ -18,7 +19,7 @@ from hyn_k8s.search.manifests import read_manifest
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.sources import Sources
-from hyn_k8s.search.storage import FileStorage, Storage, partial_name
+from hyn_k8s.search.storage import Storage
 from tests.clocks import Clock
 
 IDENTITY = Identity(

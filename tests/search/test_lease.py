@@ -24,10 +24,11 @@ from hyn_k8s.errors import HynError, RunTakenError, StorageError
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import lease as leases
 from hyn_k8s.search.claims import Holder, is_dead, latest_epoch, read_claims, this_process
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.lease import Lease, claim, read_driver
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import FileStorage, Storage
+from hyn_k8s.search.storage import Storage
 from tests.clocks import Clock
 from tests.fork_server import Process
 from tests.processes import stop
@@ -293,7 +294,7 @@ PROGRAM = """
 import sys, threading
 from hyn_k8s.search.lease import claim
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import FileStorage
+from hyn_k8s.search.file_storage import FileStorage
 lease = claim(FileStorage(StorageSettings("file", sys.argv[1])), "heart-1", print, print)
 print("has it", flush=True)
 threading.Event().wait()

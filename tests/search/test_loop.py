@@ -22,6 +22,7 @@ from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import session as sessions
 from hyn_k8s.search.activation import activate
 from hyn_k8s.search.events import Asked
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.journal import Journal
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.loop import Order, SearchLoop
@@ -31,7 +32,6 @@ from hyn_k8s.search.reporting import LineReporter
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.settings import Settings, StorageSettings
 from hyn_k8s.search.state import InFlight, Report, SearchState
-from hyn_k8s.search.storage import FileStorage
 from tests import searches
 from tests.searches import Diary, ListSearcher, sample, tiny_model
 

@@ -13,9 +13,10 @@ import pytest
 import stamina
 
 from hyn_k8s.errors import StorageError
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.patience import PatientStorage, patiently
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import FileStorage, Storage
+from hyn_k8s.search.storage import Storage
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ import pytest
 from hyn_k8s.errors import RunError, StorageError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import results
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.manifests import encode, manifest_of
 from hyn_k8s.search.outcome import Failure
 from hyn_k8s.search.progress import Progress
@@ -25,7 +26,6 @@ from hyn_k8s.search.results import (
     read_trials,
 )
 from hyn_k8s.search.rows import Row, timestamp
-from hyn_k8s.search.storage import FileStorage
 from tests.rows import NEW_YEAR, csv_bytes, row
 
 FACTS = SearchFacts("TinyModel", "RandomSearcher", ("auc",), ("max",), 10, 3, False)

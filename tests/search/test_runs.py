@@ -13,6 +13,7 @@ import pytest
 from hyn_k8s.errors import RunError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import identity
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.manifests import encode, now, read_manifest
@@ -25,7 +26,7 @@ from hyn_k8s.search.runs import (
     read_identity,
 )
 from hyn_k8s.search.settings import RUN_NAME
-from hyn_k8s.search.storage import FileStorage, Storage
+from hyn_k8s.search.storage import Storage
 from tests.storages import Opener
 
 SCRIPT, OTHER_SCRIPT = "the script", "another script"

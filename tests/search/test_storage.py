@@ -15,10 +15,11 @@ import pytest
 
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.bucket import ensure_bucket
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.opening import open_storage, open_usable_storage
 from hyn_k8s.search.s3 import S3Storage
 from hyn_k8s.search.settings import Settings, StorageSettings
-from hyn_k8s.search.storage import FileStorage, Storage
+from hyn_k8s.search.storage import Storage
 from tests.mounts import MOUNT_NAMESPACE
 from tests.processes import S3Server, free_port
 from tests.s3_proxy import without_conditions
