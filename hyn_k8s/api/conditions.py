@@ -98,6 +98,7 @@ class Reason(enum.StrEnum):
     RETRIES_EXHAUSTED = "RetriesExhausted"
     """Failed=True: drivers ended before their time more often than driverRetries."""
     STARTUP_TIMEOUT = "StartupTimeout"
-    """Failed=True: the script had not begun startupTimeoutSeconds after the start."""
+    """Failed=True: the script had not begun startupTimeoutSeconds after the start. A search that
+    has begun once is not failed for waiting."""
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     """Failed=True: activeDeadlineSeconds are over."""

@@ -183,7 +183,13 @@ def _ending_by_deadline(seen: Observation) -> Ending | None:
 
 
 def _ending_by_startup(seen: Observation) -> Ending | None:
-    """The driver has not been running for too long; what it waits for is told."""
+    """The script has not begun for too long; what it waits for is told.
+
+    A search that has begun is not failed for that. Days of it are on the storage, and its driver
+    may find no node for an hour; the conditions say what it waits for.
+    """
+    if seen.status.search is not None:
+        return None
     running = seen.condition(ConditionType.DRIVER_RUNNING)
     start, last = _start(seen), seen.last_driver
     if running is None or running.status is ConditionStatus.TRUE or start is None:

@@ -59,7 +59,7 @@ class Kube:
         return None
 
     def patch(
-        self, api: str, kind: str, name: str, namespace: str, changes: Mapping[str, Any]
+        self, api: str, kind: str, name: str, namespace: str | None, changes: Mapping[str, Any]
     ) -> None:
         """Merge ``changes`` into the object."""
         self._kind(api, kind).patch(

@@ -6,10 +6,10 @@ import pytest
 
 from tests.e2e import helm
 from tests.e2e.kube import Kube
-from tests.e2e.search_jobs import AppliedSearch, Kept
+from tests.e2e.search_jobs import AppliedSearch, Kept, applied, on_claim
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
-from tests.waiting import until
+from tests.waiting import last_for, until
 
 pytestmark = pytest.mark.e2e
 
@@ -41,6 +41,40 @@ def test_a_pod_is_deleted(running: AppliedSearch, role: str) -> None:
     running.delete_a_pod(role)
     running.await_complete()
     running.check_trials(TRIALS)
+
+
+STARTUP_SECONDS = 90
+
+
+def test_a_driver_that_finds_no_node_is_waited_for_once_it_has_begun(
+    kube: Kube, cluster: Cluster, namespace: str, claim: str
+) -> None:
+    """For longer than its script may take to begin; then there is room again."""
+    room = f"e2e.hyn-k8s.dev/{namespace}"
+    node = kube.find("v1", "Node", None)[-1]["metadata"]["name"]
+
+    def make_room(there: bool) -> None:
+        labels = {room: "yes" if there else None}
+        kube.patch("v1", "Node", node, None, {"metadata": {"labels": labels}})
+
+    make_room(True)
+    search = applied(
+        *(kube, cluster, namespace, on_claim(claim, namespace)),
+        script={"inline": SCRIPT},
+        args=["--trials", "12", "--seconds", "3"],
+        driver={"nodeSelector": {room: "yes"}},
+        startupTimeoutSeconds=STARTUP_SECONDS,
+    )
+    search.await_done(2)
+    make_room(False)
+    search.delete_a_pod("driver")
+    search.await_condition("DriverRunning", "False", "Unschedulable", 90, "didn't match")
+    last_for(STARTUP_SECONDS + 10)
+    assert search.condition("Failed") == {}
+    assert "didn't match" in search.condition("DriverRunning")["message"]
+    make_room(True)
+    search.await_complete()
+    search.check_trials(12)
 
 
 @pytest.mark.alone

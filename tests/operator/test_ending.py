@@ -196,6 +196,14 @@ class TestStartup:
         starts = condition("ClusterReady", "False", "Starting", 600, "no scheduler so far")
         assert self.late(starts).message.endswith("600 s: no scheduler so far; its pod starts")
 
+    def test_a_search_that_has_begun_waits_for_as_long_as_it_takes(self) -> None:
+        """Its driver was evicted after days, and no node takes the next one."""
+        begun = {"search": {"ordinal": 1, "name": "search-1"}}
+        late = pod("driver", "d-2", age=90_000)
+        status = waits(90_000, start=900_000)
+        assert ending(late, driver=job(), status={**status, **begun}) is None
+        assert ending(late, driver=job(), status=status) is not None
+
     def test_a_driver_that_runs_by_now_is_not_late(self) -> None:
         assert ending(status=waits(5000), progress=progress(Stage.SEARCH)) is None
         assert ending(status=waits(5000), progress=progress(Stage.WORKER)) is not None
