@@ -28,6 +28,9 @@ SCHEDULER = "scheduler"
 WORKER = "worker"
 REPORT = "report"
 
+DONE_ANNOTATION = "hyn-k8s.dev/trials-done"
+"""On a driver's Job: how many trials had come to something when it was made."""
+
 DASK_CLUSTER_LABEL = "dask.org/cluster-name"
 DASK_COMPONENT_LABEL = "dask.org/component"
 

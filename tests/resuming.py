@@ -229,7 +229,8 @@ class Recording:
         if events:
             segment = Segment(Place(1, 1), None, 1.0, tuple(events))
             journal.append((self.paths.segment(1, 1), encode(segment)))
-        left_after([*left, manifest, *journal], root)
+        # The journal is another one than the claim's, so what this says of it is left out.
+        left_after([*left, manifest, *journal], root, {"durable": {}})
 
 
 def outcome_of(model: Any) -> list[tuple[Any, ...]]:

@@ -11,7 +11,8 @@ import pathlib
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from hyn_k8s.search.bucket import ensure_bucket
 from hyn_k8s.search.file_storage import FileStorage
@@ -67,22 +68,27 @@ class Logged(FileStorage):
             self.changes.append((path, None))
 
 
-def left_after(changes: Iterable[Change], root: pathlib.Path) -> None:
-    """Put at ``root`` what a driver leaves that is killed after these ``changes``."""
+def left_after(
+    changes: Iterable[Change], root: pathlib.Path, said: Mapping[str, Any] | None = None
+) -> None:
+    """Put at ``root`` what a driver leaves that is killed after these ``changes``.
+
+    ``said`` is what its claim says instead.
+    """
     root.mkdir(parents=True, exist_ok=True)
     for path, data in changes:
         full = root / path
         if data is not None:
             full.parent.mkdir(parents=True, exist_ok=True)
-            full.write_bytes(as_of_a_dead_driver(data) if "/drivers/" in path else data)
+            full.write_bytes(as_of_a_dead_driver(data, said) if "/drivers/" in path else data)
         elif full.is_dir():
             shutil.rmtree(full)
         else:
             full.unlink(missing_ok=True)
 
 
-def as_of_a_dead_driver(claim: bytes) -> bytes:
+def as_of_a_dead_driver(claim: bytes, said: Mapping[str, Any] | None = None) -> bytes:
     """A claim of this process as one of a process that had its pid before and is no more."""
-    document = json.loads(claim)
+    document = {**json.loads(claim), **(said or {})}
     document["holder"]["started"] = 0.0
     return json.dumps(document).encode()

@@ -96,7 +96,8 @@ class Reason(enum.StrEnum):
     SETTINGS_REFUSED = "SettingsRefused"
     """Failed=True: a setting is wrong, or the workers do not fit the driver."""
     RETRIES_EXHAUSTED = "RetriesExhausted"
-    """Failed=True: drivers ended before their time more often than driverRetries."""
+    """Failed=True: drivers ended before their time more often than driverRetries, without a trial
+    that came to something."""
     STARTUP_TIMEOUT = "StartupTimeout"
     """Failed=True: the script had not begun startupTimeoutSeconds after the start. A search that
     has begun once is not failed for waiting."""

@@ -152,7 +152,8 @@ class SearchJobSpec(ApiModel):
     ttl_seconds_after_finished: Annotated[int, Field(ge=0)] | None = None
     """How long after its end the SearchJob is deleted; kept if missing. Its data stay anyway."""
     driver_retries: Annotated[int, Field(ge=0, le=100)] = 6
-    """How often another driver goes on when one has ended before its time."""
+    """How often another driver resumes when one has ended before its time. Counted anew once a
+    trial has come to something; what may pass does not fail a search that has begun."""
     trial_timeout_seconds: Annotated[int, Field(ge=1)] | None = None
     """How long a trial may run before it is stopped and counts as failed."""
     trial_attempts: Annotated[int, Field(ge=1, le=100)] = 5

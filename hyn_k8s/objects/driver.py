@@ -27,8 +27,8 @@ _REPORT_RESOURCES = {"requests": {"cpu": "50m", "memory": "256Mi"}}
 _PORT = "http"
 
 
-def driver_job(search: Search) -> Manifest:
-    """The Job that runs the script."""
+def driver_job(search: Search, done: int = 0) -> Manifest:
+    """The Job that runs the script, of which ``done`` trials have come to something before."""
     container = Container(
         role=names.DRIVER,
         args=["python", "-m", "hyn_k8s.driver", "run"],
@@ -50,7 +50,9 @@ def driver_job(search: Search) -> Manifest:
         },
     )
     name, retries = names.driver_name(search.name), search.spec.driver_retries
-    return _job(search, name, container, retries, LEAVE_SECONDS)
+    job = _job(search, name, container, retries, LEAVE_SECONDS)
+    job["metadata"]["annotations"] = {names.DONE_ANNOTATION: str(done)}
+    return job
 
 
 def report_job(search: Search) -> Manifest:

@@ -25,6 +25,7 @@ from hyn_k8s.operator.observation import (
     outcome_of,
     written,
 )
+from hyn_k8s.operator.retries import is_renewed
 from hyn_k8s.operator.waiting import (
     Waiting,
     claim_trouble,
@@ -185,6 +186,8 @@ def driver_running(seen: Observation) -> Verdict:
 
 def _is_over(seen: Observation, driver: Manifest | None) -> bool:
     """Whether no other driver will come, though the driver's Job may not say so yet."""
+    if is_renewed(seen):
+        return False
     if is_true(driver, "Complete") or is_true(driver, "Failed"):
         return True
     outcome = seen.last_outcome

@@ -25,6 +25,7 @@ from hyn_k8s.operator.observation import (
     moment,
     outcome_of,
 )
+from hyn_k8s.operator.retries import has_used_retries_up, is_renewed
 from hyn_k8s.operator.waiting import (
     Waiting,
     events_since,
@@ -91,7 +92,7 @@ def _has_succeeded(seen: Observation, driver: Manifest) -> bool:
 def ending_by_outcome(seen: Observation) -> Ending | None:
     """No driver comes any more, and what came of it is known, or will never be."""
     driver = seen.own(seen.driver)
-    if driver is None or not has_ended_driver(seen):
+    if driver is None or not has_ended_driver(seen) or is_renewed(seen):
         return None
     outcome = final_outcome(seen)
     if outcome is None:
@@ -143,7 +144,7 @@ def _has_ended_report(seen: Observation) -> bool:
 def _failure(seen: Observation, driver: Manifest, outcome: Outcome | None) -> Ending:
     failed = condition_of(driver, "Failed")
     problem = outcome.problem if outcome else None
-    if failed.get("reason") == "BackoffLimitExceeded":
+    if has_used_retries_up(driver):
         retries = seen.search_job.spec.driver_retries
         last = _last_end(seen, problem.message if problem else None)
         message = f"driverRetries, {retries}, are used up; the last driver: {last}"

@@ -19,6 +19,7 @@ from hyn_k8s.objects import (
 from hyn_k8s.operator.actions import Action, Apply, deletion
 from hyn_k8s.operator.ending import final_outcome, has_ended_driver
 from hyn_k8s.operator.observation import Observation, is_ending
+from hyn_k8s.operator.retries import is_due, is_renewed, trials_done
 from hyn_k8s.operator.settings import OperatorSettings
 
 
@@ -40,7 +41,9 @@ def missing_objects(seen: Observation, search: Search, settings: OperatorSetting
         actions.append(Apply(dask_cluster(search, search.spec.executors)))
     if seen.driver is None:
         if not seen.pods_of(DRIVER):
-            actions.append(Apply(driver_job(search)))
+            actions.append(Apply(driver_job(search, trials_done(seen))))
+    elif is_renewed(seen):
+        actions += [deletion(seen.driver)] if is_due(seen) else []
     elif has_ended_driver(seen) and final_outcome(seen) is None and seen.report is None:
         actions.append(Apply(report_job(search)))
     return actions

@@ -124,7 +124,9 @@ def test_the_driver_of_a_search_that_says_everything() -> None:
         ],
         "terminationGracePeriodSeconds": 90,
     }
-    assert driver_job(search(S3, **FULL)) == expected_job("iris-driver", "driver", 2, pod)
+    expected = expected_job("iris-driver", "driver", 2, pod)
+    expected["metadata"]["annotations"] = {"hyn-k8s.dev/trials-done": "7"}
+    assert driver_job(search(S3, **FULL), done=7) == expected
 
 
 def test_the_report_of_a_search_that_says_everything() -> None:

@@ -24,7 +24,7 @@ from hyn_k8s.kube import (
     Kind,
     Ref,
 )
-from hyn_k8s.operator.observation import Observation, is_ending, is_true
+from hyn_k8s.operator.observation import Observation, is_ending, is_true, written
 from hyn_k8s.operator.reconcile import Look, reconcile
 from hyn_k8s.operator.settings import OperatorSettings
 from tests.operator.fake_kube import PROCESS, Clock, FakeKube
@@ -216,7 +216,10 @@ class Life:
         self.kube.change(Ref.to(found), changes)
         if job:
             type_, _, reason = job.partition(":")
-            conditions = [{"type": type_, "status": "True", "reason": reason}]
+            at = written(self.clock())
+            conditions = [
+                {"type": type_, "status": "True", "reason": reason, "lastTransitionTime": at}
+            ]
             ref = JOB.ref(found["metadata"]["namespace"], f"{NAME}-{role}")
             self.kube.change(ref, {"status": {"conditions": conditions}})
 

@@ -27,6 +27,22 @@ REFUSED = job(ended="Failed", reason="PodFailurePolicy")
 USED_UP = job(ended="Failed", reason="BackoffLimitExceeded")
 
 
+BEGUN = {
+    "search": {"ordinal": 1, "name": "search-1"},
+    "trials": {
+        **{"total": 10, "done": 7, "succeeded": 7},
+        **{"failed": 0, "pruned": 0, "skipped": 0, "running": 0},
+    },
+}
+"""The status of a search of which seven trials have come to something."""
+
+
+def made_at(done: int) -> Any:
+    """A Job whose retries are used up, made when so many trials had come to something."""
+    metadata = USED_UP["metadata"] | {"annotations": {"hyn-k8s.dev/trials-done": str(done)}}
+    return USED_UP | {"metadata": metadata}
+
+
 def ending(*pods: Any, driver: Any = None, **more: Any) -> Ending | None:
     return ending_of(seen(driver=driver, pods=pods, **more))
 
@@ -105,6 +121,22 @@ class TestRetriesAreUsedUp:
         left = ended_pod(outcome(75, Cause.STORAGE, "the bucket is away"), role="report")
         found = failed(left, driver=USED_UP, report=job("report", ended="Complete"))
         assert found.message.endswith("the last driver: the bucket is away")
+
+    def test_but_what_may_pass_does_not_end_a_search_that_has_begun(self) -> None:
+        """The storage was away for an hour."""
+        left = ended_pod(outcome(75, Cause.STORAGE, "the bucket is away"))
+        assert ending(left, driver=USED_UP, status=BEGUN) is None
+        assert failed(left, driver=USED_UP) is not None
+
+    def test_nor_do_drivers_that_got_somewhere(self) -> None:
+        killed = ended_pod(outcome(143))
+        assert ending(killed, driver=made_at(6), status=BEGUN) is None
+        assert failed(killed, driver=made_at(7), status=BEGUN) is not None
+
+    def test_a_script_that_failed_has_failed(self) -> None:
+        left = ended_pod(outcome(65, Cause.SCRIPT))
+        driver = REFUSED | {"metadata": made_at(0)["metadata"]}
+        assert failed(left, driver=driver, status=BEGUN).reason is Reason.SCRIPT_FAILED
 
     def test_without_any_word(self) -> None:
         pods = (pod("report", phase="Failed"),)

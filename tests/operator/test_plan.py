@@ -20,6 +20,7 @@ from hyn_k8s.kube import (
     SERVICE,
     Ref,
 )
+from hyn_k8s.names import DONE_ANNOTATION
 from hyn_k8s.operator.plan import PROGRESS_SECONDS, STUCK_SECONDS, WAITING_SECONDS
 from tests.operator.life import Life
 from tests.operator.objects import (
@@ -520,6 +521,31 @@ class TestRetries:
         run(running)
         assert running.conditions()["DriverRunning"] == "True Running"
         assert running.conditions()["StorageReady"] == "True Proved"
+
+    def test_what_passes_ends_no_search_that_has_begun(self, running: Life) -> None:
+        """All retries are used up while the storage is away; after a minute there are new ones."""
+        first = running.kube.objects[JOB.ref(NAMESPACE, "s-driver")]["metadata"]["uid"]
+        left = outcome(75, Cause.STORAGE, "bucket is away")
+        running.driver_ends(left, job="Failed:BackoffLimitExceeded")
+        running.go_on(seconds=55)
+        assert "Failed" not in running.conditions()
+        assert running.conditions()["DriverRunning"] == "False Retrying"
+        assert "bucket is away" in running.message("DriverRunning")
+        running.go_on(seconds=10)
+        running.go_on()
+        second = running.kube.objects[JOB.ref(NAMESPACE, "s-driver")]["metadata"]
+        assert second["uid"] != first
+        assert second["annotations"][DONE_ANNOTATION] == str(running.status()["trials"]["done"])
+        run(running)
+        assert running.conditions()["DriverRunning"] == "True Running"
+
+    def test_drivers_that_get_nowhere_end_it(self, running: Life) -> None:
+        for _ in range(2):
+            running.driver_ends(outcome(143), job="Failed:BackoffLimitExceeded")
+            running.go_on(seconds=61)
+            running.go_on()
+            running.start_pods()
+        assert running.conditions()["Failed"] == "True RetriesExhausted"
 
     def test_a_lost_driver_job_is_made_again(self, running: Life) -> None:
         running.kube.let_go(JOB.ref(NAMESPACE, "s-driver"))
