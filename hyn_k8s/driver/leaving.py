@@ -11,10 +11,11 @@ import sys
 import threading
 
 from hyn_k8s.documents import Outcome
-from hyn_k8s.errors import StorageError
+from hyn_k8s.errors import HynError
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.patience import while_starting
+from hyn_k8s.search.runs import read_named
 from hyn_k8s.search.settings import StorageSettings
 
 STORAGE_SECONDS = 10.0
@@ -37,7 +38,9 @@ def keep_outcome(outcome: Outcome, storage: StorageSettings, run: str) -> None:
 
     def keep() -> None:
         try:
-            open_storage(storage).write(RunPaths(run).outcome, outcome.to_json().encode())
+            place = open_storage(storage)
+            read_named(place, run)  # the name may be that of a directory of somebody else's
+            place.write(RunPaths(run).outcome, outcome.to_json().encode())
         except Exception as error:
             failed.append(error)
 
@@ -47,7 +50,7 @@ def keep_outcome(outcome: Outcome, storage: StorageSettings, run: str) -> None:
     if thread.is_alive():
         say(f"The outcome is not kept: {storage.url} did not answer in {STORAGE_SECONDS:.0f} s")
     elif failed:
-        what = failed[0] if isinstance(failed[0], StorageError) else type(failed[0]).__name__
+        what = failed[0] if isinstance(failed[0], HynError) else type(failed[0]).__name__
         say(f"The outcome is not kept: {what}")
 
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -21,6 +22,9 @@ import stamina
 
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.storage import Storage
+
+_NAME = re.compile(r"([0-9]{6,})\.json")
+"""What a claim is called; somebody else's files may lie beside it."""
 
 HALF_WRITTEN_SECONDS = 30.0
 """How long a claim may take to be written where a storage shows it before that."""
@@ -111,25 +115,32 @@ def is_free(claim: Claim | None) -> bool:
 def latest_epoch(storage: Storage, run: str) -> int:
     """The epoch of the run's latest driver, 0 when it never had one."""
     names = storage.list(RunPaths(run).drivers)
-    return max((int(name.partition(".")[0]) for name in names), default=0)
+    return max((int(match[1]) for name in names if (match := _NAME.fullmatch(name))), default=0)
 
 
 def read_claims(storage: Storage, run: str) -> list[Claim]:
-    """What the run's drivers said of themselves, in their order."""
-    return [_read(storage, run, epoch) for epoch in range(1, latest_epoch(storage, run) + 1)]
+    """What the run's drivers said of themselves, in their order; a claim may have been removed."""
+    read = (_read(storage, run, epoch) for epoch in range(1, latest_epoch(storage, run) + 1))
+    return [claim for claim in read if claim is not None]
 
 
 def latest_claim(storage: Storage, run: str) -> Claim | None:
     """What the run's latest driver says of itself, None when it never had one."""
-    epoch = latest_epoch(storage, run)
-    return _read(storage, run, epoch) if epoch else None
+    # One that is listed may have been removed since, with the run that came to nothing.
+    epochs = range(latest_epoch(storage, run), 0, -1)
+    read = (_read(storage, run, epoch) for epoch in epochs)
+    return next((claim for claim in read if claim is not None), None)
 
 
-def _read(storage: Storage, run: str, epoch: int) -> Claim:
+def _read(storage: Storage, run: str, epoch: int) -> Claim | None:
+    """The claim of a driver, None where it is not there."""
     path = RunPaths(run).driver(epoch)
     looks = stamina.RetryingCaller(attempts=None, timeout=HALF_WRITTEN_SECONDS, wait_initial=0.1)
     # Where a storage has no hard links a claim is seen before it is written.
-    document: dict[str, Any] = looks(ValueError, lambda: json.loads(storage.read(path)))
+    try:
+        document: dict[str, Any] = looks(ValueError, lambda: json.loads(storage.read(path)))
+    except FileNotFoundError:
+        return None
     return Claim(
         epoch=document["epoch"],
         key=document["key"],

@@ -181,11 +181,15 @@ def _file(name: str) -> File | None:
     return File(name, int(match[1]), first, int(match[3] or first))
 
 
+class IncompleteError(RunError):
+    """A segment that counts is not seen. It may be there: a listing shows what was, not what is."""
+
+
 def chain(run: str, segments: Mapping[Place, Segment]) -> list[Segment]:
     """The segments that count, in their order.
 
     Raises:
-        RunError: one that counts is missing.
+        IncompleteError: one that counts is missing.
     """
     epochs = sorted({place.epoch for place in segments if place.number == 1}, reverse=True)
     if not epochs:
@@ -197,7 +201,7 @@ def chain(run: str, segments: Mapping[Place, Segment]) -> list[Segment]:
             segment = segments.get(Place(end.epoch, number))
             if segment is None:
                 problem = f"its journal lacks the segment {number} of the driver {end.epoch}"
-                raise RunError(run, f"{problem}; begin anew with --restart")
+                raise IncompleteError(run, f"{problem}; begin anew with --restart")
             backwards.append(segment)
         end = backwards[-1].follows
     return backwards[::-1]

@@ -42,11 +42,11 @@ class FencedStorage(Storage):
     def list(self, path: str) -> builtins.list[str]:
         return self._inner.list(path)
 
-    def occupants(self, path: str) -> builtins.list[str]:
-        return self._inner.occupants(path)
+    def list_all(self, path: str) -> builtins.list[str]:
+        return self._inner.list_all(path)
 
-    def files_below(self, path: str) -> builtins.list[str]:
-        return self._inner.files_below(path)
+    def list_files(self, path: str) -> builtins.list[str]:
+        return self._inner.list_files(path)
 
     def write(self, path: str, data: bytes) -> None:
         self._require()

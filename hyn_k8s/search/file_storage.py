@@ -82,18 +82,25 @@ class FileStorage(Storage):
             try:
                 with open(self.rooted(path), "rb") as file:
                     return file.read()
-            except NotADirectoryError as error:
+            except (NotADirectoryError, IsADirectoryError) as error:
                 raise FileNotFoundError(*error.args) from error
 
     def write(self, path: str, data: bytes) -> None:
         with self._explained(), self._written_aside(path, data) as aside:
-            os.replace(aside, self.rooted(path))
+            try:
+                os.replace(aside, self.rooted(path))
+            except FileNotFoundError as error:
+                self._recognize()
+                raise self._removed(path) from error
             _sync_directory(os.path.dirname(aside))
 
     def create(self, path: str, data: bytes) -> None:
         with self._explained(), self._written_aside(path, data) as aside:
             try:
                 os.link(aside, self.rooted(path))  # unlike rename, it refuses an existing name
+            except FileNotFoundError as error:
+                self._recognize()
+                raise self._removed(path) from error
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
                     raise
@@ -103,12 +110,16 @@ class FileStorage(Storage):
                     os.fsync(file.fileno())
             _sync_directory(os.path.dirname(aside))
 
+    def _removed(self, path: str) -> StorageError:
+        """What is told where a file was removed while it was being written, or its directory."""
+        return StorageError(self.url, f"{path} was removed while it was being written")
+
     def list(self, path: str) -> list[str]:
         with contextlib.suppress(FileNotFoundError), self._explained():
             return sorted(name for name in os.listdir(self.rooted(path)) if name[0] != ".")
         return []
 
-    def occupants(self, path: str) -> builtins.list[str]:
+    def list_all(self, path: str) -> builtins.list[str]:
         full = self.rooted(path)
         with self._explained():
             try:
@@ -116,7 +127,7 @@ class FileStorage(Storage):
             except (FileNotFoundError, NotADirectoryError):
                 return [os.path.basename(full)] if os.path.lexists(full) else []
 
-    def files_below(self, path: str) -> builtins.list[str]:
+    def list_files(self, path: str) -> builtins.list[str]:
         found: builtins.list[str] = []
         full = self.rooted(path)
         with self._explained():

@@ -23,6 +23,7 @@ from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.sources import Sources
+from hyn_k8s.search.storage import Storage
 
 
 class RunHold:
@@ -30,7 +31,7 @@ class RunHold:
 
     def __init__(
         self,
-        storage: PatientStorage,
+        storage: Storage,
         settings: Settings,
         stem: str,
         sources: Sources,
@@ -40,13 +41,14 @@ class RunHold:
         """The run's name, once a search has begun."""
         self.taken: RunTakenError | None = None
         """How another driver has taken it over, if one has: then nothing of it is written here."""
-        self.storage = FencedStorage(storage, self.require)
-        """Through which the run is written: only while this process drives it."""
+        self.storage = PatientStorage(FencedStorage(storage, self.require), tell)
+        """Through which the run is written: only while this process drives it, which is made sure
+        of before each try."""
         self.durable: dict[str, Place] = {}
         """By the name of a search: up to where earlier drivers said that its journal is durable."""
         self.earlier_keys: list[str] = []
         """Under which names workers may know earlier drivers of it."""
-        self._storage = storage
+        self._storage = PatientStorage(storage, tell)
         self._settings = settings
         self._stem = runs.clean_stem(stem)
         self._tell = tell
@@ -114,7 +116,7 @@ class RunHold:
                 self.durable = {k: v for driver in drivers for k, v in driver.durable.items()}
                 self._renew_manifest()
                 if self._lease.epoch > 1:
-                    removal.remove_partial_files(self.storage, self.run)
+                    removal.remove_partial_files(self.storage, self.run, self._lease.epoch)
             return self._lease
 
     def _renew_manifest(self) -> None:
@@ -137,8 +139,8 @@ class RunHold:
 
     def forget_search(self, paths: SearchPaths) -> None:
         """Nothing has come of a search that began here: what this driver wrote of it is removed."""
-        if self.is_driving:
-            removal.remove_search(self.storage, paths)
+        if self._lease is not None:
+            removal.remove_search(self.storage, paths, self._lease.epoch)
 
     def forget(self) -> None:
         """Nothing has come of the run here: a new one is removed, another one left as it was."""
@@ -180,13 +182,19 @@ class RunHold:
             return
         try:
             if self.taken is None:
-                with self._storage.impatience():  # the storage may be what ended the run
+                with self.impatience():  # the storage may be what ended the run
                     self._say_end(held, self.run, ended)
         except HynError:
             pass  # without a word the next driver waits until the lease has run out
         finally:
             held.abandon()
             self._lease = None
+
+    @contextlib.contextmanager
+    def impatience(self) -> Iterator[None]:
+        """Within, nothing is tried twice on the storage, which is known to be away."""
+        with self._storage.impatience(), self.storage.impatience():
+            yield
 
     def _say_end(self, held: Lease, run: str, ended: bool) -> None:
         removal.remove_proof(self.storage, run)

@@ -75,6 +75,8 @@ class Journal:
         self._lease = lease
         self._follows = past.end
         self._end = past.end
+        if past.end is not None:
+            lease.note_durable(paths.name, past.end)
         self._number = 0
         self._loose = list(past.loose)
         self._loose_bytes = 0
@@ -199,6 +201,8 @@ class Journal:
         self._loose_bytes += len(encoded)
         self._end = place
         self._lease.note_durable(self._paths.name, place)
+        if self._number == 1:
+            self._lease.renew()  # a successor must know of the search, and not begin it anew
         with self._changed:
             self.durable += len(events)
             self._changed.notify_all()

@@ -10,10 +10,13 @@ import contextlib
 from typing import Any
 
 from hyn_k8s.errors import RunError
+from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import binding, compat, results, shipping
+from hyn_k8s.search.claims import latest_epoch
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.session import current_session
 from hyn_k8s.search.settings import read_settings
+from hyn_k8s.search.storage import Storage
 
 
 def load_best(run: str | None, trial: int | None) -> Any:
@@ -41,8 +44,21 @@ def load_best(run: str | None, trial: int | None) -> Any:
     model = results.best_model(storage, run, trial)
     hyper_model = session.hyper_model(paths) if session else None
     if hyper_model is None:
-        left = paths.latest_hyper_model(storage.list(paths.directory))
-        if left is None:
-            raise RunError(paths.run, f"its {paths.name} has no hyper model to load models by")
-        hyper_model = shipping.loads(storage.read(left), replace=False)
+        hyper_model = shipping.loads(_read_hyper_model(storage, paths), replace=False)
     return hyper_model.load_estimator(storage.rooted(model))
+
+
+def _read_hyper_model(storage: Storage, paths: SearchPaths) -> bytes:
+    """The hyper model that the latest driver left, while another one may be putting its own there.
+
+    Raises:
+        RunError: there is none.
+    """
+    for _ in range(5):
+        left = paths.latest_hyper_model(storage.list(paths.directory))
+        epochs = range(latest_epoch(storage, paths.run), 0, -1)
+        names = [*(paths.hyper_model(epoch) for epoch in epochs), *([left] if left else [])]
+        found = storage.read_present(names)
+        if found:
+            return next(found[name] for name in names if name in found)
+    raise RunError(paths.run, f"its {paths.name} has no hyper model to load models by")

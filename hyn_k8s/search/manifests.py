@@ -12,7 +12,7 @@ import datetime
 import json
 from typing import Any
 
-from hyn_k8s.errors import RunError
+from hyn_k8s.errors import RunError, StorageError
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.storage import Storage
 
@@ -94,11 +94,33 @@ def read_manifest(storage: Storage, run: str) -> dict[str, Any] | None:
 def read_runs(storage: Storage) -> Runs:
     """All runs on ``storage``."""
     names = {RunPaths(name).manifest: name for name in storage.list("")}
-    found, damaged = [], []
-    for path, data in storage.read_present(list(names)).items():
+    found: list[dict[str, Any]] = []
+    damaged: list[RunError] = []
+    for path, data in _read_each(storage, list(names), damaged).items():
         try:
             found.append({**decode(names[path], data), "run": names[path]})
         except RunError as error:
             damaged.append(error)
     found.sort(key=lambda manifest: (manifest["started"], manifest["run"]))
     return Runs(tuple(found), tuple(damaged))
+
+
+def _read_each(storage: Storage, paths: list[str], failed: list[RunError]) -> dict[str, bytes]:
+    """The bytes at those of ``paths`` where there are any; of which one cannot be read, and why.
+
+    Raises:
+        StorageError: none can be read.
+    """
+    try:
+        return storage.read_present(paths)
+    except StorageError as error:
+        found, problems = {}, []
+        for path in paths:
+            try:
+                found.update(storage.read_present([path]))
+            except StorageError as problem:
+                problems.append(RunError(path.partition("/")[0], str(problem)))
+        if len(problems) == len(paths):
+            raise error.with_traceback(None) from None
+        failed += problems
+        return found

@@ -6,7 +6,6 @@ the driver only adds segments, and joins earlier ones in parts.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ import stamina
 from hyn_k8s.errors import StorageError
 from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search.claims import Place, latest_epoch
-from hyn_k8s.search.events import Event, Segment, chain, decode, files_to_read
+from hyn_k8s.search.events import Event, IncompleteError, Segment, chain, decode, files_to_read
 from hyn_k8s.search.storage import Storage
 
 VISIBLE_WITHIN_SECONDS = 90.0
@@ -52,7 +51,7 @@ def read_past(storage: Storage, paths: SearchPaths, least: Place | None = None) 
         attempts=None, timeout=VISIBLE_WITHIN_SECONDS, wait_initial=0.1, wait_max=2.0
     )
     try:
-        return looks(_NotYetVisible, _read_whole, storage, paths, least)
+        return looks((_NotYetVisible, IncompleteError), _read_whole, storage, paths, least)
     except _NotYetVisible as error:
         raise StorageError(storage.url, str(error)) from None
 
@@ -101,15 +100,17 @@ def _with_unlisted(
     storage: Storage, paths: SearchPaths, found: dict[Place, Segment]
 ) -> dict[Place, Segment]:
     """``found``, with the segments after the last one that no listing shows yet, by their names."""
-    epochs = sorted({place.epoch for place in found})
-    latest = latest_epoch(storage, paths.run)
-    for epoch in range(epochs[-1] if epochs else 1, latest + 1):
-        number = max((place.number for place in found if place.epoch == epoch), default=0) + 1
-        with contextlib.suppress(FileNotFoundError):
-            while True:
-                for segment in decode(paths.run, storage.read(paths.segment(epoch, number))):
-                    found[segment.place] = segment
-                number += 1
+    last = max((place.epoch for place in found), default=1)
+    following = {
+        epoch: max((place.number for place in found if place.epoch == epoch), default=0) + 1
+        for epoch in range(last, latest_epoch(storage, paths.run) + 1)
+    }
+    while following:
+        files = {paths.segment(epoch, number): epoch for epoch, number in following.items()}
+        there = storage.read_present(list(files))
+        for data in there.values():
+            found.update({segment.place: segment for segment in decode(paths.run, data)})
+        following = {files[path]: following[files[path]] + 1 for path in there}
     return found
 
 

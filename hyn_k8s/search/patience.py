@@ -11,6 +11,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -40,6 +41,9 @@ class PatientStorage(Storage):
         self._inner = inner
         self._tell = tell
         self._patience = inner.settings.patience if patience is None else patience
+        self._impatient = 0
+        """How many threads do not want to wait."""
+        self._lock = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -82,11 +86,11 @@ class PatientStorage(Storage):
     def list(self, path: str) -> builtins.list[str]:
         return self._patiently(lambda: self._inner.list(path))
 
-    def occupants(self, path: str) -> builtins.list[str]:
-        return self._patiently(lambda: self._inner.occupants(path))
+    def list_all(self, path: str) -> builtins.list[str]:
+        return self._patiently(lambda: self._inner.list_all(path))
 
-    def files_below(self, path: str) -> builtins.list[str]:
-        return self._patiently(lambda: self._inner.files_below(path))
+    def list_files(self, path: str) -> builtins.list[str]:
+        return self._patiently(lambda: self._inner.list_files(path))
 
     def delete(self, path: str) -> None:
         self._patiently(lambda: self._inner.delete(path))
@@ -103,25 +107,27 @@ class PatientStorage(Storage):
     @contextlib.contextmanager
     def impatience(self) -> Iterator[None]:
         """Within, nothing is tried twice: the storage is known to be away."""
-        patience, self._patience = self._patience, 0.0
+        with self._lock:  # several searches of a script may end at once
+            self._impatient += 1
         try:
             yield
         finally:
-            self._patience = patience
+            with self._lock:
+                self._impatient -= 1
 
     def _patiently(self, operation: Callable[[], T]) -> T:
-        told = False
+        told, patience = False, 0.0 if self._impatient else self._patience
 
         def passes(error: Exception) -> bool:
             nonlocal told
             if not isinstance(error, StorageError) or error.lasting:
                 return False
-            if not told and self._patience:
-                self._tell(Trouble(f"{error}; trying again for {self._patience:.0f} s", error))
+            if not told and patience:
+                self._tell(Trouble(f"{error}; trying again for {patience:.0f} s", error))
                 told = True
             return True
 
-        return patiently(operation, self._patience, passes)
+        return patiently(operation, patience, passes)
 
 
 def while_starting(storage: Storage) -> PatientStorage:

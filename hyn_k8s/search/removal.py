@@ -18,10 +18,12 @@ from hyn_k8s.search.file_storage import whole_name
 from hyn_k8s.search.storage import Storage
 
 
-def remove_search(storage: Storage, paths: SearchPaths) -> None:
-    """Remove all of a search that has come to nothing."""
-    owns = RunPaths(paths.run).owns
-    _remove(storage, paths.directory, owns, [paths.journal, paths.models])
+def remove_search(storage: Storage, paths: SearchPaths, epoch: int) -> None:
+    """Remove what the driver ``epoch`` wrote of a search that did not get past its preparation."""
+    _remove(storage, paths.passing(epoch), RunPaths(paths.run).owns)
+    storage.delete_all([paths.identity(epoch), paths.hyper_model(epoch)])
+    for directory in (paths.models, paths.journal, paths.directory):
+        storage.remove_directory(directory)
 
 
 def remove_new_run(storage: Storage, run: str, epoch: int) -> None:
@@ -50,8 +52,7 @@ def remove_proof(storage: Storage, run: str) -> None:
 
 def remove_passing(storage: Storage, paths: SearchPaths) -> None:
     """Remove what trials read while the search runs, of this driver and of earlier ones."""
-    names = storage.list(paths.directory)
-    for name in names:
+    for name in storage.list(paths.directory):
         if name in ("known", "data.pkl") or name.startswith("driver-"):
             _remove(storage, f"{paths.directory}/{name}", RunPaths(paths.run).owns)
 
@@ -82,15 +83,25 @@ def remove_uncommitted_models(storage: Storage, paths: SearchPaths, committed: S
     storage.make_directory(paths.models)
 
 
-def remove_partial_files(storage: Storage, run: str) -> None:
-    """Remove what drivers that were killed in the middle of a write left of it."""
+def remove_partial_files(storage: Storage, run: str, epoch: int) -> None:
+    """Remove what drivers before ``epoch`` left half written, that were killed meanwhile.
 
-    def is_partial(file: str) -> bool:
-        directory, _, name = file.rpartition("/")
-        whole = whole_name(name)
-        return whole is not None and RunPaths(run).owns(f"{directory}/{whole}")
-
-    storage.delete_all([file for file in storage.files_below(run) if is_partial(file)])
+    Claims are let alone: another driver may be writing one.
+    """
+    if storage.settings.kind != "file":
+        return  # elsewhere a file is there as a whole or not at all
+    paths = RunPaths(run)
+    searches = [found for name in storage.list(run) if (found := paths.search_named(name))]
+    earlier = [f"{s.passing(before)}" for s in searches for before in range(1, epoch)]
+    directories = [run, *(d for s in searches for d in (s.directory, s.journal)), *earlier]
+    storage.delete_all(
+        [
+            f"{directory}/{name}"
+            for directory in directories
+            for name in storage.list_all(directory)
+            if (whole := whole_name(name)) and paths.owns(f"{directory}/{whole}")
+        ]
+    )
 
 
 def _remove(
@@ -100,7 +111,7 @@ def _remove(
 
     ``also`` names directories that go too if they are empty, though nothing was deleted in them.
     """
-    going = [file for file in storage.files_below(top) if goes(_whole(file))]
+    going = [file for file in storage.list_files(top) if goes(_whole(file))]
     storage.delete_all(going)
     emptied = {top, *also, *(above for file in going for above in _directories(file, top))}
     for directory in sorted(emptied, key=len, reverse=True):

@@ -13,11 +13,16 @@ import datetime
 import io
 import math
 import operator
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 LEADING_COLUMNS = ("trial", "status")
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[-+]?[0-9]+)?|-?inf|nan")
+"""How Python writes numbers; other text may look like one, such as 007."""
+
 TRAILING_COLUMNS = ("elapsed_seconds", "worker", "started", "ended", "model", "detail")
 
 
@@ -132,13 +137,9 @@ def typed(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
 
 def _number_reader(texts: Sequence[str]) -> Callable[[str], Any] | None:
     """What makes a number of each of ``texts``, None if one is no number."""
-    for read in (int, float):
-        try:
-            for text in texts:
-                read(text)
-        except ValueError:
-            continue
-        return read
+    for read, pattern in ((int, _WHOLE), (float, _DECIMAL)):
+        if all(pattern.fullmatch(text) for text in texts):
+            return read
     return None
 
 

@@ -8,15 +8,14 @@ driving it; otherwise a new one begins under the stem's next number.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hyn_k8s import contract
-from hyn_k8s.errors import RunError
+from hyn_k8s.errors import RunError, StorageError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import claims, identity, lease
 from hyn_k8s.search.file_storage import whole_name
@@ -55,7 +54,10 @@ def create_run(storage: Storage, name: str | None, stem: str, script: str) -> di
         RunError: something else has this name.
     """
     if name is not None:
-        require_free(storage, name)
+        names = storage.list_all(name)
+        if "run.json" in names:
+            raise FileExistsError(name)
+        require_free(storage, name, names)
     taken = [] if name else storage.list("")
     number = 1 + max((_number(each, stem) for each in taken), default=0)
     while True:
@@ -77,25 +79,34 @@ def read_named(storage: Storage, name: str) -> dict[str, Any] | None:
     """
     found = read_manifest(storage, name)
     if found is None:
-        require_free(storage, name)
-    elif found["run"] != name:
+        names = storage.list_all(name)
+        if "run.json" in names:  # it was made a moment ago, or is no file
+            found = read_manifest(storage, name)
+        if found is None:
+            require_free(storage, name, names)
+            return None
+    if found["run"] != name:
         problem = f"it was begun as {found['run']}, and its directory was renamed or copied"
         raise RunError(name, f"{problem}; name it so again, or choose another name")
     return found
 
 
-def require_free(storage: Storage, name: str) -> None:
-    """Make sure that nobody's files are at ``name``, next to which a run would begin.
+def require_free(storage: Storage, name: str, names: Sequence[str]) -> None:
+    """Make sure that none of ``names`` at ``name`` is anybody's, next to which a run would begin.
+
+    A driver that ended before its first search, or was killed while it removed a run, leaves some.
 
     Raises:
         RunError: something is there that no run left.
     """
     paths = RunPaths(name)
-    for found in storage.occupants(name):
-        path = f"{name}/{whole_name(found) or found}"
-        is_left = path == paths.manifest or found.startswith(".nfs")  # NFS: deleted, still open
+    for found in names:
+        whole = whole_name(found)
+        path = f"{name}/{whole or found}"
+        is_left = path == paths.outcome or (whole is not None and paths.owns(path))
+        is_left |= found.startswith(".nfs")  # what NFS keeps of a file that is deleted and open
         if path == paths.drivers:
-            is_left = all(paths.owns(file) for file in storage.files_below(path))
+            is_left = all(paths.owns(file) for file in storage.list_files(path))
         if not is_left:
             problem = f"{storage.rooted(name)} is there and is no run"
             what = "" if found == name else f": it holds {found}"
@@ -135,13 +146,13 @@ def find_unfinished(
 
 def read_identity(storage: Storage, paths: SearchPaths) -> Identity | None:
     """What the search was begun as; None if it never got so far."""
-    latest = paths.latest_identity(storage.list(paths.directory))
-    # A listing may be older than the file, which is seen by its name.
+    # A listing may be older than the file, and than the removal of the one before.
     epochs = range(claims.latest_epoch(storage, paths.run), 0, -1)
-    for path in [latest] if latest else [paths.identity(epoch) for epoch in epochs]:
-        with contextlib.suppress(FileNotFoundError):
-            return identity.decode(storage.read(path))
-    return None
+    listed = paths.latest_identity(storage.list(paths.directory))
+    candidates = [*(paths.identity(epoch) for epoch in epochs), *([listed] if listed else [])]
+    found = storage.read_present(candidates)
+    latest = next((path for path in candidates if path in found), None)
+    return None if latest is None else identity.decode(found[latest])
 
 
 def open_search(
@@ -151,7 +162,7 @@ def open_search(
     now_is: Identity,
     same_script: bool,
     restart: bool,
-    known: Iterable[str] = (),
+    known: Collection[str] = (),
 ) -> Begun:
     """Where the run's ``ordinal``-th search is, or where it begins anew.
 
@@ -159,14 +170,20 @@ def open_search(
 
     Raises:
         RunError: it was begun as another search, by another script.
+        StorageError: a search is known to be there and cannot be seen.
     """
     latest = latest_searches(storage, run, known).get(ordinal)
     if latest is None:
-        return Begun(RunPaths(run).search(ordinal), new=True)
+        latest = RunPaths(run).search(ordinal)
+        if restart or read_identity(storage, latest) is None:
+            return Begun(latest, new=True)
     anew = RunPaths(run).search(ordinal, latest.generation + 1)
     if restart:
         return Begun(anew, new=True)
     begun = read_identity(storage, latest)
+    if begun is None and latest.name in known:
+        problem = f"it does not show what {latest.directory} was begun as; is it all there?"
+        raise StorageError(storage.url, problem)
     if begun is None:
         return Begun(latest, new=True)
     differing = identity.differences(begun, now_is)

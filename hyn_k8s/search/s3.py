@@ -102,10 +102,10 @@ class S3Storage(Storage):
             return sorted(name.rpartition("/")[2] for name in below)
         return []
 
-    def occupants(self, path: str) -> builtins.list[str]:
+    def list_all(self, path: str) -> builtins.list[str]:
         return self.list(path)
 
-    def files_below(self, path: str) -> builtins.list[str]:
+    def list_files(self, path: str) -> builtins.list[str]:
         with self._explained(), contextlib.suppress(FileNotFoundError):
             found = self._fs.find(self.rooted(path))
             above = self.rooted("")

@@ -27,7 +27,7 @@ from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.holding import RunHold
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.opening import open_usable_storage
-from hyn_k8s.search.patience import PatientStorage
+from hyn_k8s.search.patience import while_starting
 from hyn_k8s.search.reporting import LineReporter, Reporter
 from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.seeding import seed_process
@@ -67,7 +67,8 @@ def start_session(
         _current.close()
     storage = open_usable_storage(settings.storage)
     if settings.run is not None:
-        runs.read_named(storage, settings.run)  # before the script spends an hour on its data
+        # Before the script spends an hour on its data.
+        runs.read_named(while_starting(storage), settings.run)
     stem = stem or default_stem(shipping.script_name())
     reporter = reporter or LineReporter(_write_line)
     reporter.tell(f"{stem}: {_where(settings)}; results go to {storage.url}")
@@ -111,7 +112,6 @@ class Session:
         sources: Sources,
     ) -> None:
         self.settings = settings
-        self._patient = PatientStorage(storage, reporter.tell)
         self.reporter = reporter
         self.errors: list[HynError] = []
         """What nobody else tells: searches without a success, and what an experiment swallowed."""
@@ -128,7 +128,7 @@ class Session:
         """What the script ended with, if it did not simply come to its end."""
         self.latest_search: SearchPaths | None = None
         """Where the search is that began last."""
-        self.hold = RunHold(self._patient, settings, stem, sources, reporter.tell)
+        self.hold = RunHold(storage, settings, stem, sources, reporter.tell)
         """Which run it is, and whether it is this process's to write."""
         self.storage = self.hold.storage
         """Read by anybody; written only while this process drives the run."""
@@ -205,15 +205,17 @@ class Session:
         """Take back a ``begin_search``: nothing of it, and of a new run without any, stays."""
         with self._lock:
             self._ordinals.discard(begun.paths.ordinal)
-            if begun.new:
-                self.unfinished.discard(begun.paths)
-                self.hold.forget_search(begun.paths)
-            if not self._ordinals:
-                self.hold.forget()
+            try:
+                if begun.new:
+                    self.unfinished.discard(begun.paths)
+                    self.hold.forget_search(begun.paths)
+            finally:
+                if not self._ordinals:
+                    self.hold.forget()
 
     def impatience(self) -> contextlib.AbstractContextManager[None]:
         """Within, nothing is tried twice on the storage, which is known to be away."""
-        return self._patient.impatience()
+        return self.hold.impatience()
 
     def keep_hyper_model(self, paths: SearchPaths, hyper_model: Any) -> None:
         """Remember the stripped hyper model of a search, for loading its models in this process."""

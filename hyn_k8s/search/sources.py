@@ -2,7 +2,7 @@
 
 Two runs are continued by one another only where these are the same. They are read when Python
 compiles them, not when the first search begins: a script may load its data for an hour, and be
-edited meanwhile.
+edited meanwhile. Where Python itself runs the script, its modules are read at the first search.
 """
 
 from __future__ import annotations
@@ -39,14 +39,17 @@ class Sources:
         try:
             yield
         finally:
-            sys.meta_path.remove(self)
+            with contextlib.suppress(ValueError):  # the script may have put another list there
+                sys.meta_path.remove(self)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> None:
         """Read the module's file, if it lies beside the script; somebody else finds it."""
         places = sys.path if path is None else path
-        beside = [place for place in places if shipping.may_lie_beside_script(place)]
+        # Whatever else is among them Python itself skips.
+        texts = [place for place in places if isinstance(place, str)]
+        beside = [place for place in texts if shipping.may_lie_beside_script(place)]
         if not beside:
             return
         spec = importlib.machinery.PathFinder.find_spec(name, beside, target)

@@ -77,11 +77,11 @@ class Storage(abc.ABC):
         """The sorted names directly below ``path``, files and directories; none if it is absent."""
 
     @abc.abstractmethod
-    def occupants(self, path: str) -> builtins.list[str]:
+    def list_all(self, path: str) -> builtins.list[str]:
         """The sorted names directly below ``path``, hidden ones too; its own if it is a file."""
 
     @abc.abstractmethod
-    def files_below(self, path: str) -> builtins.list[str]:
+    def list_files(self, path: str) -> builtins.list[str]:
         """The sorted paths of all files at or below ``path``, at any depth, hidden ones too.
 
         Symbolic links are not followed; a link is a file here, whatever it leads to.

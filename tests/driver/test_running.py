@@ -106,6 +106,24 @@ def test_nor_does_it_hide_sigterm_where_nothing_is_searched(pods: Pods) -> None:
     until(lambda: "it waits" in pod.said, "the script", 30)
     pod.terminate()
     assert pod.ended(10) == LATER, pod.said
+    again = pods.begin()  # what the first one left is no obstacle
+    until(lambda: "it waits" in again.said, "the script", 30)
+    again.terminate()
+    assert again.ended(10) == LATER, again.said
+
+
+def test_a_directory_of_the_users_gets_no_outcome(pods: Pods) -> None:
+    """Its name is that of the run, which is refused."""
+    root = pods.folder.parent / "root"
+    theirs = root / pods.run.name
+    theirs.mkdir(parents=True)
+    (theirs / "outcome.json").write_text("theirs")
+    (theirs / "clients.csv").write_text("theirs")
+    pods.write_script("print('it begins')\n")
+    pod = pods.begin()
+    assert pod.ended(30) == 65, pod.said
+    assert "is there and is no run: it holds clients.csv" in pod.said
+    assert (theirs / "outcome.json").read_text() == "theirs"
 
 
 def test_a_script_that_swallows_it_does_not_hide_that_the_storage_went_away(

@@ -104,10 +104,10 @@ class Client(Storage):
             self._listed[path] = (self.world.time, names)
             return names
 
-    def occupants(self, path: str) -> list[str]:  # type: ignore[valid-type]
+    def list_all(self, path: str) -> list[str]:  # type: ignore[valid-type]
         return self.list(path)
 
-    def files_below(self, path: str) -> list[str]:  # type: ignore[valid-type]
+    def list_files(self, path: str) -> list[str]:  # type: ignore[valid-type]
         self._reach()
         with self.world.lock:
             return sorted(each for each in self.world.files if f"{each}/".startswith(f"{path}/"))

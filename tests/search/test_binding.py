@@ -329,7 +329,7 @@ class TestS3:
         above = s3_storage(s3, f"/{bucket}/above")
 
         def left() -> set[str]:
-            return {path.removeprefix(f"{name}/") for path in above.files_below("")}
+            return {path.removeprefix(f"{name}/") for path in above.list_files("")}
 
         others = {f"{each}/models/a.pkl" for each in ("re v", "re 2", "ab", "xy")}
         use_below(lambda path: above.write(path, b"another's"), left, others)

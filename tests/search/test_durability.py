@@ -80,7 +80,7 @@ class TestStorage:
         storage.create("run/claims/1", b"mine")
         storage.make_directory("run/models")
         left = disk.after_power_failure(tmp_path / "left")
-        assert left.files_below("") == ["run/claims/1", "run/deep/er/a"]
+        assert left.list_files("") == ["run/claims/1", "run/deep/er/a"]
         assert left.read_all(["run/deep/er/a", "run/claims/1"]) == [b"second", b"mine"]
         assert left.list("run") == ["claims", "deep", "models"]
 
@@ -90,7 +90,7 @@ class TestStorage:
         """So this disk can lose something."""
         storage.write("run/a", b"1")
         (tmp_path / "root/run/b").write_bytes(b"2")
-        assert disk.after_power_failure(tmp_path / "left").files_below("") == ["run/a"]
+        assert disk.after_power_failure(tmp_path / "left").list_files("") == ["run/a"]
 
 
 class TestSearch:

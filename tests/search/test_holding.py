@@ -16,7 +16,6 @@ from hyn_k8s.search.holding import RunHold
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease
 from hyn_k8s.search.manifests import read_manifest
-from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.sources import Sources
 from hyn_k8s.search.storage import Storage
@@ -36,9 +35,17 @@ def hold(storage: FileStorage) -> Iterator[Hold]:
     made: list[RunHold] = []
 
     def hold(**env: str) -> RunHold:
-        settings = Settings.from_env({"HYN_STORAGE_ROOT": storage.settings.root, **env}, "/")
-        patient = PatientStorage(FileStorage(settings.storage), lambda _: None, patience=0.0)
-        made.append(RunHold(patient, settings, "heart", Sources(b"a script"), lambda _: None))
+        given = {"HYN_STORAGE_ROOT": storage.settings.root, "HYN_STORAGE_PATIENCE": "0", **env}
+        settings = Settings.from_env(given, "/")
+        made.append(
+            RunHold(
+                FileStorage(settings.storage),
+                settings,
+                "heart",
+                Sources(b"a script"),
+                lambda _: None,
+            )
+        )
         return made[-1]
 
     yield hold
@@ -47,7 +54,7 @@ def hold(storage: FileStorage) -> Iterator[Hold]:
 
 
 def everything(storage: Storage) -> dict[str, bytes]:
-    return {path: storage.read(path) for path in storage.files_below("")}
+    return {path: storage.read(path) for path in storage.list_files("")}
 
 
 @pytest.fixture
@@ -169,8 +176,8 @@ class TestDriving:
         following = hold()
         following.open_search(1, IDENTITY)
         assert following.drive().epoch == 2
-        assert partial not in storage.files_below("")
-        assert len([each for each in storage.occupants("heart-1") if "holiday" in each]) == 1
+        assert partial not in storage.list_files("")
+        assert len([each for each in storage.list_all("heart-1") if "holiday" in each]) == 1
 
 
 class TestForgetting:
@@ -183,7 +190,7 @@ class TestForgetting:
                 held.storage.make_directory(begun.paths.models)
                 held.forget_search(begun.paths)
             held.forget()
-            assert storage.occupants("") == []
+            assert storage.list_all("") == []
             assert held.run is None
 
     def test_one_that_another_has_claimed_stays(

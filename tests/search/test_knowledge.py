@@ -103,7 +103,7 @@ class TestTrials:
         known = Keeper(storage, PATHS, 1, model).write_known(len(model.history.trials))
         here, empty = Site(storage), TrialHistory("max")
         assert len(read_history(here, PATHS, known, empty).trials) == 2 * TRIALS_IN_A_PART
-        storage.delete_all(storage.files_below(PATHS.passing(1)))
+        storage.delete_all(storage.list_files(PATHS.passing(1)))
         assert len(read_history(here, PATHS, known, empty).trials) == 2 * TRIALS_IN_A_PART
 
     def test_a_copy_of_a_discriminator_knows_them_and_a_saved_model_does_not(
@@ -243,7 +243,7 @@ class TestContext:
 
         class Look(searches.Diary):
             def on_trial_end(self, *args: Any) -> None:
-                found.append(session.storage.files_below("test-1/search-1/driver-000001"))
+                found.append(session.storage.list_files("test-1/search-1/driver-000001"))
 
         with session_on(cluster.address, str(tmp_path / "root")) as (session, _):
             model = searches.tiny_model(ListSearcher([sample(0.1)]), callbacks=[Look()])

@@ -23,7 +23,14 @@ import pytest
 from hyn_k8s.errors import HynError, RunTakenError, StorageError
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import lease as leases
-from hyn_k8s.search.claims import Holder, is_dead, latest_epoch, read_claims, this_process
+from hyn_k8s.search.claims import (
+    Holder,
+    is_dead,
+    latest_claim,
+    latest_epoch,
+    read_claims,
+    this_process,
+)
 from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.lease import Lease, claim, read_driver
 from hyn_k8s.search.patience import PatientStorage
@@ -540,6 +547,33 @@ class TestHoldingOn:
         storage.delete(PATHS.driver(1))
         with pytest.raises(RunTakenError, match="its files were removed while it ran"):
             lease.renew()
+        lease.abandon()
+
+
+class TestClaimsThatAreGone:
+    """With a run that came to nothing; a listing may still show them."""
+
+    class Stale(FileStorage):
+        def list(self, path: str) -> list[str]:
+            return sorted({*super().list(path), "000001.json", "000002.json"})
+
+    def test_somebody_elses_files_are_no_claims(self, storage: Storage) -> None:
+        storage.write(f"{PATHS.drivers}/printer.deb", b"a user's")
+        storage.write(f"{PATHS.drivers}/7.json", b"a user's")
+        assert latest_epoch(storage, RUN) == 0
+
+    def test_of_one_that_is_listed_and_gone_the_one_before_counts(self, storage: Storage) -> None:
+        write_claim(storage, 1, ELSEWHERE)
+        found = latest_claim(self.Stale(storage.settings), RUN)
+        assert found is not None
+        assert found.epoch == 1
+
+    def test_without_any_the_run_is_free(self, storage: Storage) -> None:
+        stale = self.Stale(storage.settings)
+        assert latest_claim(stale, RUN) is None
+        assert read_claims(stale, RUN) == []
+        lease = take(stale)
+        assert lease.epoch == 1
         lease.abandon()
 
 

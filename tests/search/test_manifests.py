@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from hyn_k8s.errors import RunError
+from hyn_k8s.errors import RunError, StorageError
 from hyn_k8s.paths import RunPaths
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.manifests import decode, encode, manifest_of, read_manifest, read_runs
 from hyn_k8s.search.results import latest_run
 from hyn_k8s.search.storage import Storage
@@ -50,6 +51,22 @@ class TestReadRuns:
         assert listed(open()) == ["heart-1"]
         assert latest_run(open()) == "heart-1"
         assert sorted(error.run for error in read_runs(open()).damaged) == ["heart-2", "mlflow"]
+
+    def test_one_that_may_not_be_read_hides_no_other(self, storage: FileStorage) -> None:
+        """As the ``lost+found`` of a volume, to somebody who is not root."""
+
+        class Guarded(FileStorage):
+            def read(self, path: str) -> bytes:
+                if path.startswith("lost+found"):
+                    raise StorageError(self.url, "this user may not read there")
+                return super().read(path)
+
+        begin_run(storage, "heart-1")
+        storage.make_directory("lost+found")
+        guarded = Guarded(storage.settings)
+        assert listed(guarded) == ["heart-1"]
+        (error,) = read_runs(guarded).damaged
+        assert error.run == "lost+found"
 
     def test_where_all_are_damaged_that_is_told(self, open: Opener) -> None:
         open().write("heart-2/run.json", b"{")

@@ -12,7 +12,8 @@ from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import removal
 from hyn_k8s.search.file_storage import FileStorage, partial_name
 from hyn_k8s.search.storage import Storage
-from tests.storages import Opener
+from tests.processes import S3Server
+from tests.storages import Opener, in_bucket
 
 RUN, SEARCH = RunPaths("heart-1"), SearchPaths("heart-1", 1)
 
@@ -49,34 +50,42 @@ def write(storage: Storage, paths: Iterable[str]) -> None:
 
 
 def left(storage: Storage) -> list[str]:
-    return storage.files_below("")
+    return storage.list_files("")
+
+
+AFTERWARDS = (SEARCH.journal, SEARCH.models)
+OF_PREPARATION = [path for path in OF_SEARCH if not path.startswith(AFTERWARDS)]
+"""What a driver writes of a search before its first trial."""
 
 
 class TestSearch:
-    def test_all_of_it_goes_and_nothing_else(self, open: Opener) -> None:
-        write(open(), [*OF_RUN, *OF_SEARCH, *USERS])
-        removal.remove_search(open(), SEARCH)
-        assert left(open()) == sorted([*OF_RUN, *USERS])
+    def test_what_the_driver_has_prepared_goes_and_nothing_else(self, open: Opener) -> None:
+        others = [SEARCH.identity(2), SEARCH.hyper_model(2), SEARCH.data(2)]
+        write(open(), [*OF_RUN, *OF_SEARCH, *USERS, *others])
+        removal.remove_search(open(), SEARCH, 1)
+        gone = set(OF_PREPARATION)
+        assert left(open()) == sorted({*OF_RUN, *OF_SEARCH, *USERS, *others} - gone)
 
     def test_with_nothing_else_in_it_its_directory_goes(self, open: Opener) -> None:
-        write(open(), [*OF_RUN, *OF_SEARCH])
+        write(open(), [*OF_RUN, *OF_PREPARATION])
         open().make_directory(SEARCH.models)
-        removal.remove_search(open(), SEARCH)
+        removal.remove_search(open(), SEARCH, 1)
         assert open().list("heart-1") == ["drivers", "run.json", "storage-proof"]
 
     def test_a_link_in_it_is_not_followed(self, storage: FileStorage) -> None:
-        write(storage, [*OF_SEARCH, "photos/one.jpg"])
-        pathlib.Path(storage.rooted("heart-1/search-1/link")).symlink_to(storage.rooted("photos"))
-        removal.remove_search(storage, SEARCH)
-        assert left(storage) == ["heart-1/search-1/link", "photos/one.jpg"]
+        write(storage, [*OF_PREPARATION, "photos/one.jpg"])
+        link = pathlib.Path(storage.rooted("heart-1/search-1/driver-000001/link"))
+        link.symlink_to(storage.rooted("photos"))
+        removal.remove_search(storage, SEARCH, 1)
+        assert left(storage) == ["heart-1/search-1/driver-000001/link", "photos/one.jpg"]
 
     def test_a_model_that_is_a_link_to_a_users_file_is_only_a_link(
         self, storage: FileStorage
     ) -> None:
-        write(storage, ["photos/one.jpg", SEARCH.data(1)])
+        write(storage, ["photos/one.jpg"])
         storage.make_directory(SEARCH.models)
         pathlib.Path(storage.rooted(MODEL)).symlink_to(storage.rooted("photos"))
-        removal.remove_search(storage, SEARCH)
+        removal.remove_uncommitted_models(storage, SEARCH, set())
         assert left(storage) == ["photos/one.jpg"]
 
 
@@ -89,7 +98,7 @@ class TestNewRun:
     def test_all_of_it_goes(self, open: Opener) -> None:
         write(open(), [*OF_RUN, *OF_SEARCH])
         self.remove(open())
-        assert open().occupants("") == []
+        assert open().list_all("") == []
 
     def test_what_a_user_put_there_stays(self, open: Opener) -> None:
         write(open(), [*OF_RUN, *OF_SEARCH, *USERS])
@@ -138,16 +147,21 @@ class TestPartialFiles:
         directory, _, name = path.rpartition("/")
         return f"{directory}/{partial_name(name)}" if directory else partial_name(name)
 
-    def test_of_the_run_they_go(self, storage: FileStorage) -> None:
-        partial = [self.partial(path) for path in [*OF_RUN, *OF_SEARCH]]
+    def test_those_of_earlier_drivers_go(self, storage: FileStorage) -> None:
+        mine = [*OF_SEARCH, RUN.manifest, SEARCH.trials, SEARCH.summary]
+        partial = [self.partial(path) for path in mine if not path.startswith(SEARCH.models)]
         users = [self.partial(path) for path in USERS]
-        write(storage, [*OF_RUN, *OF_SEARCH, *USERS, *partial, *users])
-        removal.remove_partial_files(storage, "heart-1")
-        assert left(storage) == sorted([*OF_RUN, *OF_SEARCH, *USERS, *users])
+        others = [self.partial(path) for path in (RUN.driver(2), SEARCH.data(2))]
+        write(storage, [*OF_RUN, *OF_SEARCH, *USERS, *partial, *users, *others])
+        removal.remove_partial_files(storage, "heart-1", 2)
+        assert left(storage) == sorted([*OF_RUN, *OF_SEARCH, *USERS, *users, *others])
+
+    def test_in_a_bucket_there_are_none(self, s3: S3Server) -> None:
+        removal.remove_partial_files(in_bucket(s3)(), "heart-1", 2)
 
     def test_with_what_they_are_parts_of_they_go_too(self, storage: FileStorage) -> None:
-        write(storage, [self.partial(path) for path in OF_SEARCH])
-        removal.remove_search(storage, SEARCH)
+        write(storage, [self.partial(SEARCH.data(1))])
+        removal.remove_search(storage, SEARCH, 1)
         assert left(storage) == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hyn_k8s.errors import RunError
+from hyn_k8s.errors import RunError, StorageError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import identity
 from hyn_k8s.search.file_storage import FileStorage
@@ -119,6 +119,38 @@ class TestCreateRun:
         assert RUN_NAME.fullmatch(f"{cleaned}-1")
 
 
+class TestStaleListings:
+    """What a listing shows may be a minute old; files are seen by their names."""
+
+    class Stale(FileStorage):
+        names: tuple[str, ...] = ()
+
+        def list(self, path: str) -> list[str]:
+            return [] if path.endswith("drivers") and not self.names else list(self.names)
+
+    def test_the_identity_of_a_later_driver_counts(self, storage: FileStorage) -> None:
+        paths = RunPaths("heart-1").search(1)
+        storage.write(paths.identity(2), identity.encode(SEARCH))
+        stale = self.Stale(storage.settings)
+        stale.names = ("000001.json", "000002.json", "search-000001.json")
+        assert read_identity(stale, paths) == SEARCH
+
+    def test_a_search_that_is_not_listed_is_there(self, storage: FileStorage) -> None:
+        run = begin_run(storage)
+        stale = self.Stale(storage.settings)
+        stale.names = ("000001.json",)
+        assert open_search(stale, run, 1, SEARCH, True, False) == Begun(
+            RunPaths(run).search(1), new=False
+        )
+
+    def test_one_that_is_known_and_cannot_be_seen_is_not_begun_anew(
+        self, storage: FileStorage
+    ) -> None:
+        run = begin_run(storage, search=None)
+        with pytest.raises(StorageError, match="does not show what heart-1/search-1 was begun as"):
+            open_search(storage, run, 1, SEARCH, True, False, known=["search-1"])
+
+
 class TestTakenNames:
     """A user's own files have the name of a run."""
 
@@ -135,7 +167,7 @@ class TestTakenNames:
             f"run data: {storage.rooted('data')} is there and is no run: it holds "
             f"{path.partition('/')[0]}; choose another name (HYN_RUN_ID (--run))"
         )
-        assert storage.files_below("data") == [f"data/{path}"]
+        assert storage.list_files("data") == [f"data/{path}"]
 
     def test_so_is_a_file(self, open: Opener) -> None:
         open().write("data", b"mine")
@@ -159,6 +191,7 @@ class TestTakenNames:
     def test_what_a_run_leaves_that_is_removed_halfway_is_its_own(self, open: Opener) -> None:
         open().write("data/drivers/000001.json", b"{}")
         open().write("data/.run.json." + 32 * "0", b"{")
+        open().write("data/outcome.json", b"{}")
         open().write("data/.nfs0000000000000001", b"still open")
         assert create_run(open(), "data", "heart", SCRIPT)["run"] == "data"
 

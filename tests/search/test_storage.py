@@ -115,7 +115,7 @@ class StorageContract:
         assert storage.list("run") == ["deep"]
         storage.delete("run/a")
         storage.delete("run")
-        assert storage.files_below("") == ["run/deep/b"]
+        assert storage.list_files("") == ["run/deep/b"]
 
     def test_delete_all_takes_files_and_nothing_else(self, open: Opener) -> None:
         storage = open()
@@ -124,7 +124,7 @@ class StorageContract:
             storage.write(name, b"1")
         storage.write("run/0001-beside", b"2")
         storage.delete_all([*names[:5], "run/absent", "run", "elsewhere/x"])
-        assert storage.files_below("run") == ["run/0001-beside", *names[5:]]
+        assert storage.list_files("run") == ["run/0001-beside", *names[5:]]
         storage.delete_all([])
 
     def test_remove_directory_takes_only_an_empty_one(self, open: Opener) -> None:
@@ -137,25 +137,25 @@ class StorageContract:
         storage.delete("run/deep/b")
         storage.remove_directory("run/deep")
         storage.remove_directory("run")
-        assert storage.occupants("") == []
+        assert storage.list_all("") == []
 
     def test_files_below_are_those_at_any_depth(self, open: Opener) -> None:
         storage = open()
         for path in ("run/a", "run/deep/er/b", "run/.hidden", "runner", "run-2/c"):
             storage.write(path, b"1")
-        assert storage.files_below("run") == ["run/.hidden", "run/a", "run/deep/er/b"]
-        assert len(storage.files_below("")) == 5
-        assert storage.files_below("runner") == ["runner"]
-        assert storage.files_below("absent") == []
+        assert storage.list_files("run") == ["run/.hidden", "run/a", "run/deep/er/b"]
+        assert len(storage.list_files("")) == 5
+        assert storage.list_files("runner") == ["runner"]
+        assert storage.list_files("absent") == []
 
     def test_occupants_are_all_names_hidden_ones_too(self, open: Opener) -> None:
         storage = open()
         storage.write("run/.hidden", b"1")
         storage.write("run/deep/b", b"2")
         storage.write("file", b"3")
-        assert storage.occupants("run") == [".hidden", "deep"]
-        assert storage.occupants("file") == ["file"]
-        assert storage.occupants("absent") == []
+        assert storage.list_all("run") == [".hidden", "deep"]
+        assert storage.list_all("file") == ["file"]
+        assert storage.list_all("absent") == []
 
     def test_several_are_read_at_once(self, open: Opener) -> None:
         storage = open()
@@ -184,11 +184,11 @@ class StorageContract:
         storage.write(path, b"mine")
         assert storage.read(path) == b"mine"
         assert storage.read_all([path]) == [b"mine"]
-        assert storage.files_below("run") == sorted([*beside, path])
+        assert storage.list_files("run") == sorted([*beside, path])
         storage.delete(path)
         storage.write(path, b"mine")
         storage.delete_all([path])
-        assert storage.files_below("run") == sorted(beside)
+        assert storage.list_files("run") == sorted(beside)
 
     @pytest.mark.parametrize("name", STRANGE_NAMES)
     def test_so_is_the_root(self, open_at: OpenerAt, name: str) -> None:
@@ -201,15 +201,15 @@ class StorageContract:
         assert mine.list("") == ["run"]
         assert mine.list("run") == ["a", "deep"]
         assert mine.read_all(["run/a", "run/deep/b"]) == [b"mine", b"mine"]
-        assert mine.files_below("run") == ["run/a", "run/deep/b"]
+        assert mine.list_files("run") == ["run/a", "run/deep/b"]
         mine.delete("run/a")
         mine.delete_all(["run/deep/b", "run/a"])
-        assert mine.files_below("") == []
-        assert beside.files_below("") == sorted(theirs)
+        assert mine.list_files("") == []
+        assert beside.list_files("") == sorted(theirs)
 
     def test_exclusive_creation_is_proved_and_leaves_nothing(self, open: Opener) -> None:
         open().prove_exclusive("run/proof")
-        assert open().files_below("") == []
+        assert open().list_files("") == []
 
     def test_prove_leaves_nothing(self, open: Opener) -> None:
         storage = open()
@@ -233,7 +233,7 @@ class TestFileStorage(StorageContract):
         with pytest.raises(StorageError, match="it lacks exclusive creation of files") as caught:
             storage.prove_exclusive("run/proof")
         assert caught.value.lasting
-        assert storage.files_below("") == []
+        assert storage.list_files("") == []
 
     @pytest.fixture
     def open_at(self, tmp_path: pathlib.Path) -> OpenerAt:
@@ -250,7 +250,7 @@ class TestFileStorage(StorageContract):
         storage.write("run/a", b"1")
         link = pathlib.Path(storage.rooted("run/link"))
         link.symlink_to(elsewhere)
-        assert storage.files_below("run") == ["run/a", "run/link"]
+        assert storage.list_files("run") == ["run/a", "run/link"]
         storage.remove_directory("run/link")
         storage.delete("run/link")
         assert not link.is_symlink()
@@ -353,7 +353,7 @@ class TestS3Storage(StorageContract):
                 "has them, such as Amazon S3, MinIO or versitygw"
             )
             assert caught.value.lasting
-            assert s3_storage(s3, root).files_below("") == []
+            assert s3_storage(s3, root).list_files("") == []
 
     def test_more_are_deleted_than_a_request_takes(self, open: Opener) -> None:
         storage = open()
@@ -361,14 +361,14 @@ class TestS3Storage(StorageContract):
         storage.write("run/1024", b"1")
         storage.write("run/beside", b"2")
         storage.delete_all([f"run/{number}" for number in range(1025)])
-        assert storage.files_below("run") == ["run/beside"]
+        assert storage.list_files("run") == ["run/beside"]
 
     def test_an_object_that_marks_a_directory_is_nothing_in_it(self, open: Opener) -> None:
         storage = open()
         assert isinstance(storage, S3Storage)
         storage._fs.call_s3("put_object", Bucket=storage.rooted("").split("/")[0],
                             Key="prefix/run/")  # fmt: skip
-        assert storage.occupants("run") == []
+        assert storage.list_all("run") == []
         storage.write("run/a", b"1")
         assert storage.list("run") == ["a"]
         assert storage.list("") == ["run"]
