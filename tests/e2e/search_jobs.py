@@ -142,8 +142,12 @@ class AppliedSearch:
         assert failed.get("reason") == reason, self.status()
         return str(failed["message"])
 
-    def await_done(self, trials: int, seconds: float = 120.0) -> None:
-        """Wait until so many trials are done, by its status."""
+    def await_done(self, trials: int, seconds: float = 240.0) -> None:
+        """Wait until so many trials are done, by its status.
+
+        The first searches of a cluster start while its nodes read their images: 100 s were seen,
+        with three starting at a time on two cores.
+        """
         self._kube.await_status(
             *(API, KIND, NAME, self.namespace),
             lambda status: (status.get("trials") or {}).get("done", 0) >= trials,
