@@ -182,7 +182,7 @@ def open_search(
         return Begun(anew, new=True)
     begun = read_identity(storage, latest)
     if begun is None and latest.name in known:
-        problem = f"it does not show what {latest.directory} was begun as; is it all there?"
+        problem = f"it does not show what {latest.directory} was begun as; --restart begins anew"
         raise StorageError(storage.url, problem)
     if begun is None:
         return Begun(latest, new=True)

@@ -278,6 +278,7 @@ def test_no_reported_event_is_lost_and_never_do_two_write() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 def test_nor_in_ten_thousand_orders() -> None:
     run_state_machine_as_test(Drivers, settings=settings(10_000))
 
