@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hyn_k8s.errors import HynError, StorageError
-from hyn_k8s.paths import SearchPaths
+from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search.claims import Place
 from hyn_k8s.search.events import Event, Segment, Told, adjacent, encode, join
 from hyn_k8s.search.lease import Lease
@@ -245,8 +245,9 @@ class Journal:
         self._storage.write(path, checkpoint.state)
         redundant = self._write_parts()
         written = path.rpartition("/")[2]
+        owns = RunPaths(self._paths.run).owns
         for name in self._storage.list(self._paths.journal):
-            if name.endswith(".state") and name < written:
+            if name.endswith(".state") and name < written and owns(f"{self._paths.journal}/{name}"):
                 redundant.append(f"{self._paths.journal}/{name}")
         self._storage.delete_all(redundant)
 
