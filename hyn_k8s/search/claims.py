@@ -10,10 +10,9 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,9 +21,6 @@ import stamina
 
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.storage import Storage
-
-_NAME = re.compile(r"([0-9]{6,})\.json")
-"""What a claim is called; somebody else's files may lie beside it."""
 
 HALF_WRITTEN_SECONDS = 30.0
 """How long a claim may take to be written where a storage shows it before that."""
@@ -114,8 +110,18 @@ def is_free(claim: Claim | None) -> bool:
 
 def latest_epoch(storage: Storage, run: str) -> int:
     """The epoch of the run's latest driver, 0 when it never had one."""
-    names = storage.list(RunPaths(run).drivers)
-    return max((int(match[1]) for name in names if (match := _NAME.fullmatch(name))), default=0)
+    paths = RunPaths(run)
+    names = storage.list(paths.drivers)  # somebody else's files may lie there, too
+    own = [name for name in names if paths.owns(f"{paths.drivers}/{name}")]
+    return max((int(name.partition(".")[0]) for name in own), default=0)
+
+
+def durable_places(claimed: Iterable[Claim]) -> dict[str, Place]:
+    """By the name of a search: up to where these drivers, in their order, said it is durable.
+
+    A later driver's word counts: it may have begun before the end of an earlier one.
+    """
+    return {name: place for claim in claimed for name, place in claim.durable.items()}
 
 
 def read_claims(storage: Storage, run: str) -> list[Claim]:

@@ -112,8 +112,7 @@ class RunHold:
                 self._lease = lease.claim(self._storage, self.run, self._tell, self._lose)
                 drivers = claims.read_claims(self._storage, self.run)
                 self.earlier_keys = [driver.key for driver in drivers[:-1]]
-                # A later driver's word counts: it may have begun before the end of an earlier one.
-                self.durable = {k: v for driver in drivers for k, v in driver.durable.items()}
+                self.durable = claims.durable_places(drivers)
                 self._renew_manifest()
                 if self._lease.epoch > 1:
                     removal.remove_partial_files(self.storage, self.run, self._lease.epoch)

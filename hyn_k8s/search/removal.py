@@ -59,6 +59,8 @@ def remove_passing(storage: Storage, paths: SearchPaths) -> None:
 
 def remove_earlier(storage: Storage, paths: SearchPaths, epoch: int) -> None:
     """Remove what earlier drivers than ``epoch`` wrote that only they and their trials read."""
+    if epoch == 1:
+        return  # there is no earlier one, and on S3 a listing costs a request
     run, names = RunPaths(paths.run), storage.list(paths.directory)
     for name in names:
         if name.startswith("driver-") and name < posixpath.basename(paths.passing(epoch)):

@@ -134,6 +134,17 @@ class Counting(FileStorage):
         return super().read(path)
 
 
+class Fragile(FileStorage):
+    """A directory that cannot be written while it is away."""
+
+    away = False
+
+    def write(self, path: str, data: bytes) -> None:
+        if self.away:
+            raise StorageError("/mnt", "away")
+        super().write(path, data)
+
+
 class TestClaim:
     def test_the_first_driver_has_the_first_epoch(self, open: Opener) -> None:
         lease = take(open())
@@ -465,14 +476,6 @@ class TestHoldingOn:
         other.abandon()
 
     def test_a_storage_that_is_away_is_told_too(self, tmp_path: pathlib.Path) -> None:
-        class Fragile(FileStorage):
-            away = False
-
-            def write(self, path: str, data: bytes) -> None:
-                if self.away:
-                    raise StorageError("/mnt", "away")
-                super().write(path, data)
-
         fragile, lost = Fragile(StorageSettings("file", str(tmp_path))), list[HynError]()
         lease = claim(fragile, RUN, nobody, lost.append, seconds=0.15)
         fragile.away = True
@@ -514,14 +517,6 @@ class TestHoldingOn:
         other.abandon()
 
     def test_it_renews_again_once_its_storage_is_back(self, tmp_path: pathlib.Path) -> None:
-        class Fragile(FileStorage):
-            away = False
-
-            def write(self, path: str, data: bytes) -> None:
-                if self.away:
-                    raise StorageError("/mnt", "away")
-                super().write(path, data)
-
         fragile, lost = Fragile(StorageSettings("file", str(tmp_path))), list[HynError]()
         lease = claim(fragile, RUN, nobody, lost.append, seconds=0.15)
         fragile.away = True

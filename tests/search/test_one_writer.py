@@ -119,11 +119,7 @@ class Drivers(RuleBasedStateMachine):
             read_past(driver.storage, PATHS)  # is there anything left to do?
             driver.lease = lease.claim(driver.storage, PATHS.run, _ignore, _ignore)
             driver.renewed = self.world.time
-            durable = {
-                name: place
-                for claim in claims.read_claims(driver.storage, PATHS.run)
-                for name, place in claim.durable.items()
-            }
+            durable = claims.durable_places(claims.read_claims(driver.storage, PATHS.run))
             past = read_past(driver.storage, PATHS, durable.get(PATHS.name))
         except HynError:
             self.stop(driver)
