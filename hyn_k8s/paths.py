@@ -6,6 +6,7 @@ so they are spelled here once; like ``contract`` this imports the standard libra
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -113,6 +114,25 @@ class SearchPaths:
         return f"{self.directory}/results/{number:05d}_{execution}.pkl"
 
     @property
+    def all_values(self) -> str:
+        """The directory of ``values``."""
+        return f"{self.directory}/values"
+
+    def values(self, number: int, execution: str) -> str:
+        """The large values of the memo of one execution of a trial."""
+        return f"{self.all_values}/{number:05d}_{execution}.pkl"
+
+    @property
+    def outcomes(self) -> str:
+        """The directory of outcomes that workers leave; there only until the search ends."""
+        return f"{self.directory}/outcomes"
+
+    def left_outcome(self, number: int, sample: bytes) -> str:
+        """The outcome of a trial of the pickled ``sample``, left by whichever worker ran it, for a
+        driver that did not hear of it."""
+        return f"{self.outcomes}/{number:05d}_{hashlib.sha256(sample).hexdigest()[:12]}.pkl"
+
+    @property
     def directory(self) -> str:
         return f"{self.run}/{self.name}"
 
@@ -205,7 +225,7 @@ _OF_SEARCH = _any_of(
     r"journal/[0-9]{6,}-[0-9]{8,}\.seg",
     r"journal/[0-9]{6,}-[0-9]{8,}-[0-9]{8,}\.part",
     r"journal/[0-9]{6,}-[0-9]{10,}\.state",
-    rf"results/{_EXECUTION}",
+    rf"(results|values|outcomes)/{_EXECUTION}",
     rf"models/{_EXECUTION}.*",  # an estimator may save more than one file
     r"driver-[0-9]{6,}/(data|(context|trials)-[0-9]{5,})\.pkl",
     r"data\.pkl",  # before epochs stood in paths

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from hyn_k8s.errors import SearchError
 from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import removal
+from hyn_k8s.search.memos import StoredMemo
 from hyn_k8s.search.outcome import SUCCEEDED
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.results import Recorder, SearchFacts
@@ -38,6 +39,8 @@ class Account:
         )
         self._has_result = False
         """Whether some number has a reward, were it that of an earlier search's trial."""
+        self._values: set[str] = set()
+        """The files of values that memos of the search's trials refer to."""
         self._pareto: list[int] = []
         """The trials that no other one beats, once the search has ended."""
 
@@ -65,6 +68,9 @@ class Account:
     def _add(self, report: Report) -> None:
         self._recorder.add(report.row, report.failure)
         self._has_result |= bool(report.row.rewards)
+        memo = getattr(report.trial, "memo", None)
+        if isinstance(memo, StoredMemo):
+            self._values.add(memo.blob.path)
 
     def lose_worker(self) -> None:
         """A trial has lost its worker."""
@@ -92,11 +98,12 @@ class Account:
             RunTakenError: another driver has claimed the run.
             StorageError: the storage is away.
         """
-        storage, committed = self._session.storage, self._recorder.committed_models()
+        storage = self._session.storage
+        committed = self._recorder.committed_models() | self._values
         # Space is freed first: a full storage may be why the search ends.
         removal.remove_passing(storage, self._paths)
         if state in FINISHED_STATES:  # else some may be journaled, and not yet reported
-            removal.remove_uncommitted_models(storage, self._paths, committed)
+            removal.remove_uncommitted(storage, self._paths, committed)
         self._recorder.write(self.progress, state, self._pareto)
         if state in FINISHED_STATES:
             self.finish()

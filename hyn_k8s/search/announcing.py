@@ -25,6 +25,10 @@ class _Begun(NamedTuple):
     due: float
     """When it is to be told, on the monotonic clock."""
     search: SearchTask
+    trial: str
+    """What its outcome is called, which tells it from any other trial of the run."""
+    since: float
+    """When its execution began, on the monotonic clock."""
 
 
 class Announcer:
@@ -39,10 +43,14 @@ class Announcer:
         """Whether a look is due."""
 
     @contextlib.contextmanager
-    def announced(self, task: str, search: SearchTask) -> Iterator[None]:
-        """Within, the driver is told that ``task`` has begun."""
+    def announced(self, task: str, search: SearchTask, trial: str, since: float) -> Iterator[None]:
+        """Within, the driver is told that ``task`` has begun.
+
+        It runs ``trial``, or waits for an execution of it that began at ``since``.
+        """
+        due = time.monotonic() + ANNOUNCE_AFTER_SECONDS
         with self._lock:
-            self._begun[task] = _Begun(time.monotonic() + ANNOUNCE_AFTER_SECONDS, search)
+            self._begun[task] = _Begun(due, search, trial, since)
             looks, self._looks = self._looks, True
         if not looks:
             loop = self._worker.loop
@@ -57,14 +65,20 @@ class Announcer:
         """Tell what is due, and look again when the next one is."""
         now = time.monotonic()
         with self._lock:
-            due = {task: each.search for task, each in self._begun.items() if each.due <= now}
+            due = {task: each for task, each in self._begun.items() if each.due <= now}
             for task in due:
                 del self._begun[task]
             following = min((each.due for each in self._begun.values()), default=None)
             self._looks = following is not None
-        for task, search in due.items():
-            message = {"started": task, "worker": self._worker.address, "search": search.paths.name}
-            self._worker.log_event(site.topic(search.key), message)
+        for task, each in due.items():
+            message = {
+                "started": task,
+                "worker": self._worker.address,
+                "search": each.search.paths.name,
+                "trial": each.trial,
+                "ran": now - each.since,
+            }
+            self._worker.log_event(site.topic(each.search.key), message)
         if following is not None:
             self._worker.loop.call_later(max(0.0, following - now), self._look)
 

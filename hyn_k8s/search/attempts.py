@@ -39,6 +39,8 @@ class Attempt:
 
     sample: bytes
     known: Known
+    again: bool = False
+    """Whether the trial was begun before: it may have ended since, or be running."""
     lost: int = 0
     """Workers lost after the trial had begun there."""
     unlucky: int = 0

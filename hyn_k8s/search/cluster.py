@@ -23,6 +23,7 @@ from hyn_k8s import contract
 from hyn_k8s.errors import HynError, SchedulerError, WorkerError
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import site
+from hyn_k8s.search.adoption import Running, still_running
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.storage import Storage
@@ -61,6 +62,7 @@ class Cluster:
         self._opened = contextlib.ExitStack()
         self._embed = embed
         self._embedded: EmbeddedCluster | None = None
+        self._earlier_keys = earlier_keys
         self.key = key
         self.started: dict[str, tuple[str, float]] = {}
         """By the key of a task that a worker has begun: its address, and when this was heard.
@@ -86,7 +88,7 @@ class Cluster:
         try:
             self.client = live or self._connect(settings)
             self.address = str(self.client.scheduler.address)
-            self._dismiss_earlier(earlier_keys)
+            self._dismiss_earlier()
             self._admit_workers(storage, run, epoch)
             self._start_workers(settings.executors)
         except BaseException:
@@ -128,6 +130,14 @@ class Cluster:
         with contextlib.suppress(Exception):  # without a scheduler there is nobody to ask
             return next((address for address, keys in self.tasks().items() if keys == [key]), "")
         return ""
+
+    def trials_of_earlier_drivers(self) -> dict[str, Running]:
+        """What workers still run for earlier drivers, by the path of each trial's outcome."""
+        events: list[Any] = []
+        for key in self._earlier_keys:
+            with contextlib.suppress(Exception):  # without a scheduler nothing runs that is known
+                events += self.client.get_events(site.topic(key))
+        return still_running(events, self.addresses())
 
     def forget(self, key: str) -> tuple[bool, bool]:
         """Whether a task that is over had begun, and whether its worker said that it leaves."""
@@ -207,10 +217,10 @@ class Cluster:
         if prepared:
             self._join()
 
-    def _dismiss_earlier(self, keys: Sequence[str]) -> None:
+    def _dismiss_earlier(self) -> None:
         if self._embedded is not None:
             return
-        for key in keys:
+        for key in self._earlier_keys:
             with contextlib.suppress(Exception):  # most have gone with their driver
                 self.client.unregister_worker_plugin(site.topic(key))
 
@@ -247,7 +257,7 @@ class Cluster:
             key = message["started"]
             if key in self.started:
                 self.begun_again.get(message["search"], _ignore)(key)
-            self.started[key] = (message["worker"], time.monotonic())
+            self.started[key] = (message["worker"], time.monotonic() - message["ran"])
         if "leaving" in message:
             self.left.update(message["leaving"])
         if "wanted" in message:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hyn_k8s.errors import HynError, SchedulerError, StorageError
+from hyn_k8s.search.adoption import Running
 from hyn_k8s.search.attempts import Allowance, Attempt, overrun
 from hyn_k8s.search.avoidance import AvoidedWorkers
 from hyn_k8s.search.cluster import Cluster
@@ -76,12 +77,15 @@ class DaskExecution:
         self._news = News(search.paths.name)
         self._watch = ClusterWatch(tell)
         self._avoided = AvoidedWorkers()
+        self._running: dict[str, Running] | None = None
+        """What workers run for earlier drivers, without what was submitted to them; None until
+        that is asked for."""
         self._news.listen(cluster)
         self._news.listen_for_refusal(cluster)
 
     def submit(self, number: int, asked: InFlight) -> None:
         known = self._keeper.write_known(asked.known)
-        attempt = Attempt(asked.pickled, known, asked.lost, asked.unlucky)
+        attempt = Attempt(asked.pickled, known, asked.resumed, asked.lost, asked.unlucky)
         if not self._gathered:
             self._send_at = time.monotonic() + GATHER_SECONDS
         self._gathered.append((number, attempt))
@@ -145,19 +149,44 @@ class DaskExecution:
                 self._trials.add(number, attempt, None)
             self._miss_scheduler()
             return
-        numbers = [number for number, _ in attempts]
+        placed = {number: self._place_of(number, attempt) for number, attempt in attempts}
+        others = [each for each in attempts if placed[each[0]] is None]
+        if others:
+            workers = self._avoided.others(self._cluster.addresses()) if self._avoided else None
+            self._submit_to(workers, others)
+        for number, attempt in attempts:
+            running = placed[number]
+            if running is not None:
+                ran = max(0.0, time.time() - running.begun)
+                self._submit_to([running.worker], [(number, attempt)], ran)
+
+    def _submit_to(
+        self, workers: list[str] | None, attempts: list[tuple[int, Attempt]], ran: float = 0.0
+    ) -> None:
+        """Submit these attempts to one of ``workers``, None for any; they ``ran`` so long."""
+        client, numbers = self._cluster.client, [number for number, _ in attempts]
         futures = client.map(
             functools.partial(run_trial_remotely, self._task),
             numbers,
             [attempt.sample for _, attempt in attempts],
             [attempt.known for _, attempt in attempts],
+            [attempt.again or number in self._trials for number, attempt in attempts],
             key=[self._next_key(number) for number in numbers],
             pure=False,
-            workers=self._avoided.others(self._cluster.addresses()) if self._avoided else None,
+            workers=workers,
         )
         for (number, attempt), future in zip(attempts, futures, strict=True):
-            self._trials.add(number, attempt, future)
+            self._trials.add(number, attempt, future, ran)
             self._news.follow(client, number, future)
+
+    def _place_of(self, number: int, attempt: Attempt) -> Running | None:
+        """Where the trial runs for an earlier driver; once only, since that may come to nothing."""
+        if not attempt.again:
+            return None
+        if self._running is None:
+            self._running = self._cluster.trials_of_earlier_drivers()
+        left = self._search.paths.left_outcome(number, attempt.sample)
+        return self._running.pop(left, None)
 
     def _next_key(self, number: int) -> str:
         """The key of another attempt's task."""

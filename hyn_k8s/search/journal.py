@@ -26,12 +26,10 @@ from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search.claims import Place
 from hyn_k8s.search.events import Event, Segment, Told, adjacent, encode, join
 from hyn_k8s.search.lease import Lease
+from hyn_k8s.search.outcome import LARGE_RESULT
 from hyn_k8s.search.past import Past
 from hyn_k8s.search.site import Blob
 from hyn_k8s.search.storage import Storage
-
-LARGE_RESULT = 256 * 1024
-"""From how many bytes a result gets a file of its own; out-of-fold predictions have millions."""
 
 GATHER_SECONDS = 0.02
 """How long the first event of a segment waits at most for others. A segment costs 0.8 ms of the

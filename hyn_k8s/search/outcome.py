@@ -9,10 +9,15 @@ import traceback
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hyn_k8s.search.site import Blob
+
 SUCCEEDED = "succeeded"
 FAILED = "failed"
 PRUNED = "pruned"
 SKIPPED = "skipped"
+
+LARGE_RESULT = 256 * 1024
+"""From how many pickled bytes an outcome is large; out-of-fold predictions have millions."""
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -23,6 +28,15 @@ class Failure:
 
     summary: str
     traceback: str
+
+
+@dataclass(frozen=True)
+class StoredValues:
+    """Values of a memo that are in a file of their own."""
+
+    blob: Blob
+    """A pickled dict of them."""
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,8 @@ class Outcome:
     memo: dict[str, Any] = field(default_factory=dict)
     iteration_scores: Any = None
     failure: Failure | None = None
+    stored: StoredValues | None = None
+    """Where values of the memo are that are too large to travel; the memo has None for them."""
 
 
 @dataclass(frozen=True)

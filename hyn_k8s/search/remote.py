@@ -10,16 +10,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pickle
+import uuid
 from typing import Any
 
 import cloudpickle
 from distributed import get_worker
 
-from hyn_k8s.errors import StorageError
+from hyn_k8s.errors import HynError, StorageError
 from hyn_k8s.search import hyper_models, knowledge, shipping, site
+from hyn_k8s.search.adoption import leave, read_left, shared_execution
 from hyn_k8s.search.announcing import announcer
 from hyn_k8s.search.knowledge import Known
-from hyn_k8s.search.outcome import FAILED, Failure, Outcome, failure_of
+from hyn_k8s.search.memos import write_large_values
+from hyn_k8s.search.outcome import FAILED, LARGE_RESULT, Failure, Outcome, failure_of
 from hyn_k8s.search.seeding import seeded_trial
 from hyn_k8s.search.site import Site
 from hyn_k8s.search.table_settings import use_settings
@@ -32,39 +35,64 @@ Dask's scheduler keeps the last thousand messages.
 """
 
 
-def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known) -> bytes:
+def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known, again: bool) -> bytes:
     """``run_trial`` on this worker; the Outcome, pickled.
+
+    A trial that is begun ``again`` may have an outcome by now, or be running here: then it is that.
 
     Raises:
         StorageError: the storage failed here; it names this worker.
     """
     worker = get_worker()
     try:
-        return _run_trial_on(worker, task, number, sample, known)
+        return _run_trial_on(worker, task, number, sample, known, again)
     except StorageError as error:
         error.worker = worker.address
         raise
 
 
-def _run_trial_on(worker: Any, task: bytes, number: int, sample: bytes, known: Known) -> bytes:
-    """The Outcome is pickled here, where a failure to do so can be told: what Dask cannot pickle it
-    reports as a broken connection, and never says why.
-    """
+def _run_trial_on(
+    worker: Any, task: bytes, number: int, sample: bytes, known: Known, again: bool
+) -> bytes:
     search = _enter_search(task)
     here = site.current(search.key)
     use_settings(search.table_settings)
-    key = worker.get_current_task()
-    with announcer(worker).announced(key, search), seeded_trial(search.seed, number):
-        materials = _materials(search, here, known, worker)
-        outcome = run_trial(search, number, shipping.loads(sample), materials, str(worker.name))
-        try:
-            pickled: bytes = cloudpickle.dumps(outcome)
-        except Exception as error:
-            pickled = pickle.dumps(unsendable(outcome, error))
+    key, left = worker.get_current_task(), search.paths.left_outcome(number, sample)
+    with (
+        shared_execution(here, left) as shared,
+        announcer(worker).announced(key, search, left, shared.begun),
+        shared.lock,
+    ):
+        pickled = read_left(here, left) if again else None
+        if pickled is None:
+            with seeded_trial(search.seed, number):
+                materials = _materials(search, here, known, worker)
+                told = shipping.loads(sample)
+                outcome = run_trial(search, number, told, materials, str(worker.name))
+                pickled = _pickled(search, here, outcome)
+            leave(here, left, outcome, pickled)
     if len(pickled) <= SAID_BYTES:
         message = {"ended": key, "outcome": pickled, "search": search.paths.name}
         worker.log_event(site.topic(search.key), message)
     return pickled
+
+
+def _pickled(search: SearchTask, here: Site, outcome: Outcome) -> bytes:
+    """The outcome as it travels: what is large of it stays on the storage.
+
+    It is pickled here, where a failure to do so can be told: what Dask cannot pickle it reports as
+    a broken connection, and never says why.
+    """
+    try:
+        pickled: bytes = cloudpickle.dumps(outcome)
+        if len(pickled) < LARGE_RESULT:
+            return pickled
+        path = search.paths.values(outcome.number, uuid.uuid4().hex[:12])
+        return bytes(cloudpickle.dumps(write_large_values(here.patient, path, outcome)))
+    except HynError:
+        raise
+    except Exception as error:
+        return pickle.dumps(unsendable(outcome, error))
 
 
 def _materials(search: SearchTask, here: Site, known: Known, worker: Any) -> Materials:

@@ -70,10 +70,11 @@ def remove_earlier(storage: Storage, paths: SearchPaths, epoch: int) -> None:
     storage.delete_all([path for path in every if run.owns(path) and path not in kept])
 
 
-def remove_uncommitted_models(storage: Storage, paths: SearchPaths, committed: Set[str]) -> None:
-    """Remove the models of executions that were never accepted: lost workers, stopped trials.
+def remove_uncommitted(storage: Storage, paths: SearchPaths, committed: Set[str]) -> None:
+    """Remove what executions left that were never accepted: lost workers, stopped trials.
 
-    ``committed`` holds the accepted ones. A model may have files beside it, or be a directory.
+    ``committed`` holds the accepted models, and the accepted values of memos. A model may have
+    files beside it, or be a directory.
     """
 
     def is_uncommitted(file: str) -> bool:
@@ -81,8 +82,13 @@ def remove_uncommitted_models(storage: Storage, paths: SearchPaths, committed: S
         model = f"{paths.models}/{name}{ending}"
         return RunPaths(paths.run).owns(file) and model not in committed
 
+    def is_uncommitted_values(file: str) -> bool:
+        return RunPaths(paths.run).owns(file) and file not in committed
+
     _remove(storage, paths.models, is_uncommitted)
     storage.make_directory(paths.models)
+    _remove(storage, paths.all_values, is_uncommitted_values)
+    _remove(storage, paths.outcomes, RunPaths(paths.run).owns)
 
 
 def remove_partial_files(storage: Storage, run: str, epoch: int) -> None:

@@ -10,7 +10,7 @@ something that is nobody's state, the journal's sample is the one that counts.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hyn_k8s.errors import RunError
@@ -32,6 +32,9 @@ from hyn_k8s.search.past import Past
 from hyn_k8s.search.site import Blob
 from hyn_k8s.search.state import Report, SearchState
 from hyn_k8s.search.storage import Storage
+
+READ_BYTES = 16 * 1024 * 1024
+"""How many bytes of large results are read ahead: resuming needs as much memory as running."""
 
 logger = logging.getLogger("hyn_k8s")
 
@@ -77,13 +80,15 @@ class Replay:
             RunError: the script has changed so much that the searcher's state does not fit it.
         """
         events = self._counting()
-        results = self._large_results(events)
+        results = self._results(events)
         position = self._past.position if self._past.state is not None else 0
         for index, event in enumerate(events):
             if index == position:
                 self._restore()
             self._index = index + 1
             self._apply(event, results)
+        for asked in self._state.in_flight.values():
+            asked.resumed = True
         if len(events) <= position:
             self._restore()
         if any(isinstance(event, Stopped) for event in self._past.events):
@@ -95,13 +100,16 @@ class Replay:
         after = next((event.after for event in events if isinstance(event, Stopped)), len(events))
         return events[:after]
 
-    def _large_results(self, events: tuple[Event, ...]) -> dict[str, bytes]:
-        paths = [
-            event.result.path
-            for event in events
-            if isinstance(event, Told) and isinstance(event.result, Blob)
-        ]
-        return dict(zip(paths, self._storage.read_all(paths), strict=True))
+    def _results(self, events: tuple[Event, ...]) -> Iterator[bytes]:
+        """The results in files of their own, in the order told; a few of them at a time."""
+        told = (event.result for event in events if isinstance(event, Told))
+        group: list[Blob] = []
+        for blob in (result for result in told if isinstance(result, Blob)):
+            if group and sum(each.size for each in (*group, blob)) > READ_BYTES:
+                yield from self._storage.read_all([each.path for each in group])
+                group = []
+            group.append(blob)
+        yield from self._storage.read_all([each.path for each in group])
 
     def _restore(self) -> None:
         """From here on the searcher takes part."""
@@ -123,7 +131,7 @@ class Replay:
             if isinstance(event, (Asked, Stored)) and event.number not in self.samples:
                 self.samples[event.number] = shipping.loads(event.sample, replace=False)
 
-    def _apply(self, event: Event, results: dict[str, bytes]) -> None:
+    def _apply(self, event: Event, results: Iterator[bytes]) -> None:
         state = self._state
         if isinstance(event, Told):
             self._tell(event, results)
@@ -184,8 +192,8 @@ class Replay:
         self.samples[event.number] = sample
         return sample
 
-    def _tell(self, event: Told, results: dict[str, bytes]) -> None:
-        result = event.result if isinstance(event.result, bytes) else results[event.result.path]
+    def _tell(self, event: Told, results: Iterator[bytes]) -> None:
+        result = event.result if isinstance(event.result, bytes) else next(results)
         outcome: Outcome = read_outcome(event.number, result, self._failed_reward)
         self._add(*self._state.tell(outcome, self._asking))
         if event.random_numbers is not None and self._asking:

@@ -28,6 +28,7 @@ from hyn_k8s.search.resumption import inform_of_past, until
 from hyn_k8s.search.runs import Begun
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.signals import Terminated, signals_reach, terminated_again_after
+from hyn_k8s.search.site import Site
 from hyn_k8s.search.state import SearchState
 from hyn_k8s.search.trial_stores import earlier_trials_only
 
@@ -46,7 +47,8 @@ class Search:
         )
         self._facts = _facts(hyper_model, request, self._window)
         self._enter(session.begin_search(self._identity))
-        self._state = SearchState(hyper_model)
+        storage = self._storage
+        self._state = SearchState(hyper_model, lambda blob: Site(storage).blob(blob))
         self._anchors: checkpoint.Anchors = {}
         self._loop: SearchLoop | None = None
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import logging
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from hyn_k8s.search.memos import StoredMemo
 from hyn_k8s.search.outcome import FAILED, SKIPPED, SUCCEEDED, Failure, Outcome
 from hyn_k8s.search.rows import Row, hyperparameters
+from hyn_k8s.search.site import Blob
 
 logger = logging.getLogger("hyn_k8s")
 
@@ -55,6 +58,8 @@ class InFlight:
     """Earlier attempts that lost their worker after the trial had begun there."""
     unlucky: int = 0
     """Earlier attempts that lost their worker, the trial not known to have begun."""
+    resumed: bool = False
+    """Whether an earlier driver asked it: it may have ended since, or be running."""
 
     @property
     def slots(self) -> int:
@@ -72,12 +77,16 @@ class InFlight:
 
 
 class SearchState:
-    """The numbers, the samples in flight, and the hyper model's searcher and history."""
+    """The numbers, the samples in flight, and the hyper model's searcher and history.
 
-    def __init__(self, hyper_model: Any) -> None:
+    ``read`` reads from the storage what trials remember that is too large to be kept here.
+    """
+
+    def __init__(self, hyper_model: Any, read: Callable[[Blob], bytes]) -> None:
         self.searcher = hyper_model.searcher
         self.history = hyper_model.history
         self._hyper_model = hyper_model
+        self._read = read
         self.following = 1
         """The next number to ask."""
         self.in_flight: dict[int, InFlight] = {}
@@ -215,6 +224,9 @@ class SearchState:
             succeeded=succeeded,
         )
         trial.memo = outcome.memo
+        if outcome.stored is not None:
+            stored = outcome.stored
+            trial.memo = StoredMemo(outcome.memo, stored.blob, stored.keys, self._read)
         trial.iteration_scores = outcome.iteration_scores
         if succeeded:
             trial.context = self._hyper_model.context

@@ -56,9 +56,15 @@ class Submissions:
     def __getitem__(self, number: int) -> Submitted:
         return self._trials[number]
 
-    def add(self, number: int, attempt: Attempt, future: Future | None) -> None:
-        """The trial's latest attempt begins now, as ``future``, if there is a scheduler."""
-        self._trials[number] = Submitted(attempt, future, time.monotonic())
+    def __contains__(self, number: int) -> bool:
+        return number in self._trials
+
+    def add(self, number: int, attempt: Attempt, future: Future | None, ran: float = 0.0) -> None:
+        """The trial's latest attempt begins now, as ``future``, if there is a scheduler.
+
+        It has run for ``ran`` seconds already, if it is one that an earlier driver began.
+        """
+        self._trials[number] = Submitted(attempt, future, time.monotonic() - ran)
 
     def pause(self, number: int, attempt: Attempt, seconds: float) -> None:
         """The trial's latest attempt is to begin in ``seconds``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -56,6 +57,13 @@ class Worker:
         return [message["started"] for _, message in self.events]
 
 
+def announced(
+    worker: Worker, task: str, ran: float = 0.0
+) -> contextlib.AbstractContextManager[None]:
+    """Within, ``worker`` says that ``task`` has begun, which has run for so long already."""
+    return announcer(worker).announced(task, SEARCH, f"trial of {task}", time.monotonic() - ran)
+
+
 @pytest.fixture
 def worker() -> Iterator[Worker]:
     made = Worker()
@@ -64,31 +72,47 @@ def worker() -> Iterator[Worker]:
 
 
 def test_one_that_lasts_is_told_once(worker: Worker) -> None:
-    with announcer(worker).announced("task-1", SEARCH):
+    with announced(worker, "task-1"):
         assert worker.events == []
         until(lambda: worker.events, "the message", 10)
         begun = time.monotonic()
         until(lambda: time.monotonic() - begun > ANNOUNCE_AFTER_SECONDS, "another look's time", 10)
-    message = {"started": "task-1", "worker": worker.address, "search": "search-1"}
-    assert worker.events == [(site.topic("run-key"), message)]
+    ((topic, message),) = worker.events
+    ran = message.pop("ran")
+    assert ANNOUNCE_AFTER_SECONDS <= ran < 10
+    assert (topic, message) == (
+        site.topic("run-key"),
+        {
+            "started": "task-1",
+            "worker": worker.address,
+            "search": "search-1",
+            "trial": "trial of task-1",
+        },
+    )
+
+
+def test_one_that_waits_for_an_execution_says_how_long_that_has_run(worker: Worker) -> None:
+    with announced(worker, "task-1", ran=3600):
+        until(lambda: worker.events, "the message", 10)
+    assert 3600 <= worker.events[0][1]["ran"] < 3610
 
 
 def test_those_that_end_at_once_are_not_told_and_share_one_timer(worker: Worker) -> None:
     for number in range(50):
-        with announcer(worker).announced(f"task-{number}", SEARCH):
+        with announced(worker, f"task-{number}"):
             pass
-    with announcer(worker).announced("lasting", SEARCH):
+    with announced(worker, "lasting"):
         until(lambda: worker.events, "the message", 10)
     assert worker.started == ["lasting"]
     assert worker.timers <= 3
 
 
 def test_each_of_several_is_told_in_its_time(worker: Worker) -> None:
-    with announcer(worker).announced("first", SEARCH):
+    with announced(worker, "first"):
         half = time.monotonic() + ANNOUNCE_AFTER_SECONDS / 2
         until(lambda: time.monotonic() > half, "half of the time", 10, every=0.01)
         begun = time.monotonic()
-        with announcer(worker).announced("second", SEARCH):
+        with announced(worker, "second"):
             until(lambda: len(worker.events) == 2, "both messages", 10, every=0.01)
             assert time.monotonic() - begun >= ANNOUNCE_AFTER_SECONDS
     assert worker.started == ["first", "second"]
@@ -96,7 +120,7 @@ def test_each_of_several_is_told_in_its_time(worker: Worker) -> None:
 
 def test_one_is_told_also_when_there_was_a_pause(worker: Worker) -> None:
     for name in ("first", "second"):
-        with announcer(worker).announced(name, SEARCH):
+        with announced(worker, name):
             until(lambda name=name: name in worker.started, "the message", 10)  # type: ignore[misc]
         idle = time.monotonic() + 2 * ANNOUNCE_AFTER_SECONDS
         until(lambda idle=idle: time.monotonic() > idle, "a pause", 10)  # type: ignore[misc]
@@ -105,7 +129,7 @@ def test_one_is_told_also_when_there_was_a_pause(worker: Worker) -> None:
 
 def test_two_workers_of_one_process_speak_for_themselves(worker: Worker) -> None:
     other = Worker()
-    with announcer(worker).announced("here", SEARCH), announcer(other).announced("there", SEARCH):
+    with announced(worker, "here"), announced(other, "there"):
         until(lambda: worker.events and other.events, "both messages", 10)
     other.close()
     assert (worker.started, other.started) == (["here"], ["there"])

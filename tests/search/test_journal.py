@@ -22,8 +22,9 @@ from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import journal as journals
 from hyn_k8s.search.events import Asked, Event, Told
 from hyn_k8s.search.file_storage import FileStorage
-from hyn_k8s.search.journal import LARGE_RESULT, Journal
+from hyn_k8s.search.journal import Journal
 from hyn_k8s.search.lease import Lease
+from hyn_k8s.search.outcome import LARGE_RESULT
 from hyn_k8s.search.past import Past, read_past
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import StorageSettings

@@ -33,7 +33,7 @@ from hyn_k8s.search.session import Session
 from hyn_k8s.search.settings import Settings, StorageSettings
 from hyn_k8s.search.state import InFlight, Report, SearchState
 from tests import searches
-from tests.searches import Diary, ListSearcher, sample, tiny_model
+from tests.searches import Diary, ListSearcher, nothing_stored, sample, tiny_model
 
 
 @contextlib.contextmanager
@@ -406,7 +406,7 @@ class TestManyInFlight:
         paths = RunPaths("test-1").search(1)
         journal = Journal(self.storage, paths, self.lease, Past(), execution.wake)
         reports: list[Report] = []
-        state = SearchState(model)
+        state = SearchState(model, nothing_stored)
         for number in range(1, asked + 1):
             drawn = searcher.sample()
             state.ask(state.spend(), drawn, tuple(drawn.vectors), b"", known=number - 1)

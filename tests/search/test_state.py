@@ -17,7 +17,7 @@ from hyn_k8s.search.state import (
     SearchState,
     pickled_hit,
 )
-from tests.searches import ListSearcher, TinyModel, sample, tiny_model
+from tests.searches import ListSearcher, TinyModel, nothing_stored, sample, tiny_model
 
 
 def outcome(number: int, reward: float | None = None, status: str = SUCCEEDED) -> Outcome:
@@ -44,7 +44,7 @@ def model(searcher: ListSearcher) -> TinyModel:
 
 @pytest.fixture
 def state(model: TinyModel) -> SearchState:
-    return SearchState(model)
+    return SearchState(model, nothing_stored)
 
 
 def ask(state: SearchState, x: float, **options: Any) -> int:
@@ -148,7 +148,7 @@ class TestTell:
             raise KeyError("no")
 
         model.searcher.update_result = fail
-        state = SearchState(model)
+        state = SearchState(model, nothing_stored)
         assert state.tell(outcome(ask(state, 0.1), 0.1))[0].kind == ENDED
 
     def test_one_that_has_had_enough_ends_the_search(self, model: TinyModel) -> None:
@@ -156,7 +156,7 @@ class TestTell:
             raise EarlyStoppingError("enough")
 
         model.searcher.update_result = stop
-        state = SearchState(model)
+        state = SearchState(model, nothing_stored)
         number = ask(state, 0.1)
         with pytest.raises(EarlyStoppingError):
             state.tell(outcome(number, 0.1))
@@ -170,7 +170,7 @@ class TestTell:
 
         history = SimpleNamespace(trials=trials, append=append, get_worst=lambda: None)
         model.history = history
-        state = SearchState(model)
+        state = SearchState(model, nothing_stored)
         (report,) = state.tell(outcome(ask(state, 0.1), 0.1))
         assert (len(trials), report.improved) == (1, False)
         assert state.place_of(trials[0]) == 0
@@ -189,7 +189,7 @@ class TestKnownSamples:
     def test_so_is_one_of_an_earlier_search(self, state: SearchState, model: TinyModel) -> None:
         for x in (0.1, 0.2):
             state.tell(outcome(ask(state, x), x))
-        second = SearchState(model)
+        second = SearchState(model, nothing_stored)
         known = second.known_trial(sample(0.2))
         assert second.place_of(known) == 1
         assert second.following == 1
