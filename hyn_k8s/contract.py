@@ -107,6 +107,13 @@ TRIAL_TIMEOUT = Variable(
     "how long a trial may run on a worker before it is stopped and counts as failed",
     "--trial-timeout",
 )
+CLUSTER_PATIENCE = Variable(
+    "HYN_SEARCH_CLUSTER_PATIENCE",
+    "a number of seconds, 0 or more, or unlimited",
+    "300",
+    "how long trials wait while there is no Dask worker, or no scheduler, before the search gives "
+    "up",
+)
 GRACE = Variable(
     "HYN_SEARCH_GRACE",
     "a number of seconds, 0 or more",
@@ -144,6 +151,7 @@ VARIABLES = (
     RUN_ID,
     TRIAL_ATTEMPTS,
     TRIAL_TIMEOUT,
+    CLUSTER_PATIENCE,
     GRACE,
     ORDERED,
     SEED,

@@ -1,4 +1,4 @@
-"""A clock for tests of leases: the machine can sleep without anybody waiting for it."""
+"""Clocks for tests: machines sleep and hours pass without anybody waiting for them."""
 
 from __future__ import annotations
 
@@ -26,3 +26,13 @@ def clock_of_leases(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("hyn_k8s.search.lease.now", clock)
     return clock
+
+
+class StandingClock:
+    """Stands in for the module ``time``: its monotonic clock stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now

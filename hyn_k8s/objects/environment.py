@@ -42,5 +42,6 @@ def _contract(search: Search) -> list[Manifest]:
         contract.TRIAL_ATTEMPTS: str(spec.trial_attempts),
         contract.TRIAL_TIMEOUT: "" if timeout is None else str(timeout),
         contract.GRACE: str(GRACE_SECONDS),
+        contract.CLUSTER_PATIENCE: "unlimited",  # they are pods, and somebody makes them anew
     }
     return [variable(each.name, value) for each, value in values.items()]

@@ -46,7 +46,8 @@ class DaskExecution:
     """Trials as tasks of a Dask client, one task an attempt.
 
     ``renew`` gives another connection when the scheduler is gone; ``lost`` hears of each trial
-    that lost a worker and whether it had begun there.
+    that lost a worker and whether it had begun there. Scheduler and workers may be away for
+    ``cluster_patience`` seconds.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class DaskExecution:
         renew: Callable[[], Cluster],
         lost: Callable[[int, bool], None],
         tell: Callable[[str], None],
+        cluster_patience: float,
     ) -> None:
         self._cluster = cluster
         self._search = search
@@ -75,7 +77,7 @@ class DaskExecution:
         self._send_at = 0.0
         self._tasks = 0
         self._news = News(search.paths.name)
-        self._watch = ClusterWatch(tell)
+        self._watch = ClusterWatch(cluster_patience, tell)
         self._avoided = AvoidedWorkers()
         self._running: dict[str, Running] | None = None
         """What workers run for earlier drivers, without what was submitted to them; None until

@@ -96,4 +96,5 @@ def _on_dask(
         renew=session.cluster_again,
         lost=lost,
         tell=session.reporter.tell,
+        cluster_patience=settings.cluster_patience,
     )

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import enum
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -29,6 +30,9 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
 
 MOST_SEED = 2**32 - 1
 """The greatest seed that numpy takes."""
+
+UNLIMITED = "unlimited"
+"""What stands for a wait without an end."""
 
 _ACCESS_KEY_OPTIONS = ("key", "username", "aws_access_key_id")
 _SECRET_KEY_OPTIONS = ("secret", "password", "aws_secret_access_key")
@@ -100,6 +104,9 @@ class Settings:
     """Workers that may be lost under one trial before it counts as failed, at least 1."""
     trial_timeout: float | None
     """Seconds a trial may run on a worker, above 0; None lets it run as long as it takes."""
+    cluster_patience: float
+    """Seconds for which all workers, or the scheduler, may be away, 0 or more; infinite where they
+    are waited for without limit."""
     grace: float
     """Seconds that running trials may go on after SIGTERM, 0 or more."""
     ordered: bool
@@ -127,6 +134,7 @@ class Settings:
             run=_run(_value(environ, contract.RUN_ID)),
             trial_attempts=_positive(environ, contract.TRIAL_ATTEMPTS, 5),
             trial_timeout=_seconds(environ, contract.TRIAL_TIMEOUT, least=0.001, default=None),
+            cluster_patience=_cluster_patience(environ),
             grace=_seconds(environ, contract.GRACE, least=0.0, default=20.0),
             ordered=_switch(environ, contract.ORDERED),
             seed=_seed(_value(environ, contract.SEED)),
@@ -212,6 +220,12 @@ def _seconds(
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) or float(value) < least:
         raise _refused(variable, repr(value))
     return float(value)
+
+
+def _cluster_patience(environ: Mapping[str, str]) -> float:
+    if _value(environ, contract.CLUSTER_PATIENCE) == UNLIMITED:
+        return math.inf
+    return _seconds(environ, contract.CLUSTER_PATIENCE, least=0.0, default=300.0)
 
 
 def _switch(environ: Mapping[str, str], variable: Variable) -> bool:

@@ -1,27 +1,28 @@
 """How long a scheduler or all workers may be away while trials wait for them.
 
-Pods are replaced and nodes come back, so trials wait; but not for ever, and never in silence.
+Pods are replaced, batch queues let workers wait for their turn, and nodes come back, so trials
+wait: as long as the user says, and never in silence.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
+from hyn_k8s.contract import CLUSTER_PATIENCE
 from hyn_k8s.errors import SchedulerError
 from hyn_k8s.search.trouble import Trouble
 
-NO_WORKER_SECONDS = 300.0
-"""How long trials may wait on a cluster without a single worker."""
-
-NO_SCHEDULER_SECONDS = 300.0
-"""How long a scheduler that is gone is waited for."""
-
 
 class ClusterWatch:
-    """Since when something is away, told to the user once with ``tell``."""
+    """Since when something is away, told to the user once with ``tell``.
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    Either may be away for ``patience`` seconds, which may be infinite.
+    """
+
+    def __init__(self, patience: float, tell: Callable[[str], None]) -> None:
+        self._patience = patience
         self._tell = tell
         self._no_worker_since: float | None = None
         self._no_scheduler_since: float | None = None
@@ -35,20 +36,20 @@ class ClusterWatch:
         """The scheduler at ``address``, which had ``trials`` trials, is not there.
 
         Raises:
-            SchedulerError: it has not been for NO_SCHEDULER_SECONDS.
+            SchedulerError: it has been away for longer than it may.
         """
         now = time.monotonic()
         if self._no_scheduler_since is None:
             self._no_scheduler_since = now
             sentence = (
-                f"The Dask scheduler {address} went away; {trials} trials wait up to "
-                f"{NO_SCHEDULER_SECONDS:.0f} s for it, and begin again then"
+                f"The Dask scheduler {address} went away; {trials} trials wait for it"
+                f"{self._limit()}, and begin again then"
             )
             self._tell(Trouble(sentence, SchedulerError(address, "it went away")))
-        if now - self._no_scheduler_since > NO_SCHEDULER_SECONDS:
+        if now - self._no_scheduler_since > self._patience:
             problem = (
                 f"it went away while {trials} trials were running, and did not come back within "
-                f"{NO_SCHEDULER_SECONDS:.0f} s"
+                f"{self._patience:g} s ({CLUSTER_PATIENCE.name})"
             )
             raise SchedulerError(address, problem)
 
@@ -64,13 +65,16 @@ class ClusterWatch:
         """The scheduler at ``address`` has no worker.
 
         Raises:
-            SchedulerError: it has had none for NO_WORKER_SECONDS.
+            SchedulerError: it has had none for longer than it may.
         """
         now = time.monotonic()
         if self._no_worker_since is None:
             self._no_worker_since = now
-            sentence = f"No worker is connected to {address}; trials wait for one."
+            sentence = f"No worker is connected to {address}; trials wait for one{self._limit()}."
             self._tell(Trouble(sentence, SchedulerError(address, "no worker is connected to it")))
-        if now - self._no_worker_since > NO_WORKER_SECONDS:
-            problem = f"no worker was connected to it for {NO_WORKER_SECONDS:.0f} s"
-            raise SchedulerError(address, problem)
+        if now - self._no_worker_since > self._patience:
+            waited = f"{self._patience:g} s ({CLUSTER_PATIENCE.name})"
+            raise SchedulerError(address, f"no worker was connected to it for {waited}")
+
+    def _limit(self) -> str:
+        return "" if math.isinf(self._patience) else f" up to {self._patience:g} s"

@@ -184,6 +184,7 @@ WORKER: dict[str, Any] = {
         {"name": "HYN_SEARCH_TRIAL_ATTEMPTS", "value": "5"},
         {"name": "HYN_SEARCH_TRIAL_TIMEOUT", "value": ""},
         {"name": "HYN_SEARCH_GRACE", "value": "60"},
+        {"name": "HYN_SEARCH_CLUSTER_PATIENCE", "value": "unlimited"},
         {"name": "HYN_STORAGE_TYPE", "value": "file"},
         {"name": "HYN_STORAGE_ROOT", "value": "/opt/share/hypernets"},
         {"name": "HYN_STORAGE_OPTIONS", "value": ""},

@@ -24,6 +24,7 @@ ENV = [
     {"name": "HYN_SEARCH_TRIAL_ATTEMPTS", "value": "3"},
     {"name": "HYN_SEARCH_TRIAL_TIMEOUT", "value": "3600"},
     {"name": "HYN_SEARCH_GRACE", "value": "60"},
+    {"name": "HYN_SEARCH_CLUSTER_PATIENCE", "value": "unlimited"},
     {"name": "HYN_STORAGE_TYPE", "value": "s3"},
     {"name": "HYN_STORAGE_ROOT", "value": "/bucket/runs"},
     {

@@ -266,9 +266,9 @@ class TestLostWorkers:
         tmp_path: pathlib.Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("hyn_k8s.search.watch.NO_SCHEDULER_SECONDS", 1.0)
         monkeypatch.setattr("hyn_k8s.search.cluster.CONNECT_TIMEOUT_SECONDS", 1.0)
-        with session_on(own_cluster.address, str(tmp_path / "root")) as (session, notes):
+        env = {"HYN_SEARCH_CLUSTER_PATIENCE": "1"}
+        with session_on(own_cluster.address, str(tmp_path / "root"), env) as (session, notes):
 
             def kill_scheduler() -> None:
                 until(
@@ -281,7 +281,8 @@ class TestLostWorkers:
             killer.start()
             samples = [*slow_samples(2), *(sample(n / 10, kind="endless") for n in range(1, 4))]
             with pytest.raises(
-                SchedulerError, match=r"went away while 3 trials .* come back within 1 s"
+                SchedulerError,
+                match=r"went away while 3 trials .* come back within 1 s .HYN_SEARCH_CLUSTER",
             ):
                 search(tiny_model(ListSearcher(samples)), max_trials=5)
             killer.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 
 import pytest
@@ -27,6 +28,7 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
     assert settings.storage.root == "/home/ada/workdir"
     assert settings.run is None
     assert settings.trial_attempts == 5
+    assert settings.cluster_patience == 300.0
     assert settings.ordered is False
     assert settings.seed is None
 
@@ -41,6 +43,7 @@ def test_everything_set_is_read() -> None:
         HYN_STORAGE_OPTIONS='{"client_kwargs": {"endpoint_url": "http://minio:9000"}}',
         HYN_RUN_ID="heart-7",
         HYN_SEARCH_TRIAL_ATTEMPTS="2",
+        HYN_SEARCH_CLUSTER_PATIENCE="unlimited",
         HYN_SEARCH_ORDERED="1",
         HYN_SEARCH_SEED="4294967295",
     )
@@ -51,6 +54,7 @@ def test_everything_set_is_read() -> None:
     assert settings.storage.endpoint == "http://minio:9000"
     assert settings.run == "heart-7"
     assert settings.trial_attempts == 2
+    assert settings.cluster_patience == math.inf
     assert settings.ordered is True
     assert settings.seed == 4294967295
 
@@ -73,6 +77,7 @@ def test_a_relative_root_is_below_the_working_directory_and_home_is_expanded() -
         ({"HYN_SEARCH_EXECUTORS": "-2"}, contract.EXECUTORS, "'-2'"),
         ({"HYN_SEARCH_EXECUTORS": "1.5"}, contract.EXECUTORS, "'1.5'"),
         ({"HYN_SEARCH_TRIAL_ATTEMPTS": "none"}, contract.TRIAL_ATTEMPTS, "'none'"),
+        ({"HYN_SEARCH_CLUSTER_PATIENCE": "ever"}, contract.CLUSTER_PATIENCE, "'ever'"),
         ({"HYN_SEARCH_ORDERED": "yes"}, contract.ORDERED, "'yes'"),
         ({"HYN_SEARCH_SEED": "-1"}, contract.SEED, "'-1'"),
         ({"HYN_SEARCH_SEED": "4294967296"}, contract.SEED, "'4294967296'"),

@@ -10,24 +10,15 @@ import pytest
 from hyn_k8s.search.attempts import Attempt
 from hyn_k8s.search.knowledge import Known
 from hyn_k8s.search.submissions import SILENT_SECONDS, STALLED_SECONDS, Submissions
+from tests.clocks import StandingClock
 
 ATTEMPT = Attempt(b"a sample", Known(1))
 AGAIN = ATTEMPT.after_loss(begun=True)
 
 
-class Clock:
-    """Stands still until it is told not to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> StandingClock:
+    clock = StandingClock()
     monkeypatch.setattr("hyn_k8s.search.submissions.time", clock)
     return clock
 
@@ -59,7 +50,7 @@ class TestTable:
         assert trials.remove(1).future is task
         assert (len(trials), trials.has(1, task), trials.number_of("a")) == (0, False, None)
 
-    def test_a_task_may_go_on_as_another_attempt(self, clock: Clock) -> None:
+    def test_a_task_may_go_on_as_another_attempt(self, clock: StandingClock) -> None:
         trials = submitted("a")
         begun = trials[1]
         clock.now += 5
@@ -82,7 +73,7 @@ class TestTable:
 
 
 class TestPauses:
-    def test_a_trial_resumes_when_its_pause_is_over(self, clock: Clock) -> None:
+    def test_a_trial_resumes_when_its_pause_is_over(self, clock: StandingClock) -> None:
         trials = submitted("a", "b", timeout=None)
         trials.pause(1, AGAIN, 5.0)
         assert (trials[1].key, trials.resuming(), trials.times({})) == ("", [], [1005.0])
@@ -93,12 +84,12 @@ class TestPauses:
 
 
 class TestTimeout:
-    def test_without_one_no_trial_is_ever_overdue(self, clock: Clock) -> None:
+    def test_without_one_no_trial_is_ever_overdue(self, clock: StandingClock) -> None:
         trials = submitted("a", timeout=None)
         clock.now += 1e9
         assert (trials.overdue({"a": ("here", 0.0)}), trials.times({})) == ([], [])
 
-    def test_it_counts_from_a_trials_beginning_on_its_worker(self, clock: Clock) -> None:
+    def test_it_counts_from_a_trials_beginning_on_its_worker(self, clock: StandingClock) -> None:
         trials, started = submitted("a"), {"a": ("here", 1030.0)}
         assert trials.times(started) == [1090.0]
         clock.now = 1089.0
@@ -106,30 +97,43 @@ class TestTimeout:
         clock.now = 1090.0
         assert trials.overdue(started) == [1]
 
-    def test_one_of_which_nothing_is_heard_is_overdue_a_little_later(self, clock: Clock) -> None:
+    def test_one_of_which_nothing_is_heard_is_overdue_a_little_later(
+        self, clock: StandingClock
+    ) -> None:
         trials = submitted("a")
         end = 1000.0 + SILENT_SECONDS + 60.0
         assert trials.times({}) == [end]
         clock.now = end
         assert trials.overdue({}) == [1]
 
-    def test_one_that_waits_for_its_turn_is_given_its_time_anew(self, clock: Clock) -> None:
+    def test_one_that_waits_for_its_turn_is_given_its_time_anew(self, clock: StandingClock) -> None:
         trials = submitted("a")
         clock.now += 1000
         trials.give_time(1)
         assert trials.overdue({}) == []
         assert trials.times({}) == [clock.now + SILENT_SECONDS + 60.0]
 
-    def test_one_without_a_task_has_no_end(self, clock: Clock) -> None:
+    def test_one_without_a_task_has_no_end(self, clock: StandingClock) -> None:
         trials = submitted("")
         clock.now += 1000
         assert (trials.overdue({}), trials.times({})) == ([], [])
 
 
-def test_only_what_was_submitted_long_ago_and_has_not_begun_is_unheard_of(clock: Clock) -> None:
+def test_only_what_was_submitted_long_ago_and_has_not_begun_is_unheard_of(
+    clock: StandingClock,
+) -> None:
     trials = submitted("a", "b", timeout=None)
     clock.now += STALLED_SECONDS
     trials.add(3, ATTEMPT, future("c"))
     assert trials.unheard_of({}) == {}
     clock.now += 1
     assert list(trials.unheard_of({"b": ("here", 0.0)})) == [1]
+
+
+def test_a_trial_that_an_earlier_driver_began_has_what_is_left_of_its_time(
+    clock: StandingClock,
+) -> None:
+    trials = Submissions(60.0)
+    trials.add(1, ATTEMPT, future("a"), ran=50.0)
+    (end,) = trials.times({})
+    assert end == clock.now + 10.0 + SILENT_SECONDS
