@@ -58,6 +58,9 @@ class Cause(enum.StrEnum):
     SETTINGS = "settings"
     SCRIPT = "script"
     RUN = "run"
+    """The run cannot be opened: it is not there, or is another search's."""
+    TAKEN = "taken"
+    """Another driver has the run at the moment."""
     STORAGE = "storage"
     SCHEDULER = "scheduler"
     WORKER = "worker"
@@ -147,6 +150,8 @@ class RunConfig:
     arguments: tuple[str, ...] = ()
     startup_timeout_seconds: float = 600.0
     """How long scheduler and first worker may take to come."""
+    must_exist: bool = False
+    """Whether the environment's run has to be there already."""
 
     def to_json(self) -> str:
         """The document."""

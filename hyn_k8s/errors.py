@@ -5,8 +5,8 @@
     HynError
     ├── SettingsError    a HYN_ variable or its flag is wrong   variable, found, expected
     ├── ScriptError      the user's script cannot be loaded     script, problem
-    ├── RunError         a run cannot be opened or read         run, problem
-    │   └── RunTakenError  another driver drives the run        run, problem
+    ├── RunError         a run cannot be opened or read         run, problem, cure
+    │   └── RunTakenError  another driver drives the run        run, problem, cure
     ├── StorageError     the shared storage cannot be used      url, problem, lasting
     ├── SchedulerError   the scheduler is unreachable or gone   address, problem
     ├── WorkerError      a Dask worker does not fit this run    worker, problem, lasting, of_storage
@@ -63,15 +63,20 @@ class ScriptError(HynError):
 
 
 class RunError(HynError):
-    """A run does not exist, has nothing to show, or its name is taken."""
+    """A run does not exist, has nothing to show, or its name is taken.
 
-    def __init__(self, run: str, problem: str) -> None:
-        super().__init__(run, problem)
+    ``cure`` is what somebody at a command line can do; whoever shows the error elsewhere may say
+    something else in its place.
+    """
+
+    def __init__(self, run: str, problem: str, cure: str = "") -> None:
+        super().__init__(run, problem, cure)
         self.run = run
         self.problem = problem
+        self.cure = cure
 
     def __str__(self) -> str:
-        return f"run {self.run}: {self.problem}"
+        return f"run {self.run}: {self.problem}" + (f"; {self.cure}" if self.cure else "")
 
 
 class RunTakenError(RunError):

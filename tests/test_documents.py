@@ -30,7 +30,7 @@ STANDING = Standing(
     BestTrial(4, (0.5, 1.0), {"x": 0.1, "kind": "ä", "none": None}, "heart/m.pkl"),
     3,
 )
-CONFIG = RunConfig("/opt/script/search.py", ("--rows", "3"), 30.0)
+CONFIG = RunConfig("/opt/script/search.py", ("--rows", "3"), 30.0, must_exist=True)
 PROGRESS = Progress(Stage.SEARCH, STANDING, 1.5, 3, ("w-1",), Problem(Cause.WORKER, "no"))
 OUTCOME = Outcome(65, STANDING, Problem(Cause.SCRIPT, "ValueError: no"))
 SMALL = [RunConfig("s.py"), Progress(Stage.SCHEDULER), Outcome(0)]

@@ -35,6 +35,10 @@ SENTENCES: list[tuple[HynError, str]] = [
         "run heart-1: its search-1 has no trial 9",
     ),
     (
+        RunError("heart-1", "its name is taken", "choose another name"),
+        "run heart-1: its name is taken; choose another name",
+    ),
+    (
         RunTakenError("heart-1", "another driver has taken it over"),
         "run heart-1: another driver has taken it over",
     ),

@@ -45,7 +45,7 @@ def of_error(error: HynError) -> Ending:
 def of_defect(error: Exception) -> Ending:
     """The end by an error that nobody has foreseen."""
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    return Ending(DriverExit.FAILED, Problem(Cause.RUN, f"the driver failed: {what}"))
+    return Ending(DriverExit.FAILED, Problem(Cause.SCRIPT, f"the driver failed: {what}"))
 
 
 def of_script(

@@ -13,6 +13,7 @@ from hyn_k8s.documents import Cause, Problem
 from hyn_k8s.errors import (
     HynError,
     RunError,
+    RunTakenError,
     SchedulerError,
     ScriptError,
     SearchError,
@@ -29,6 +30,7 @@ and it speaks up again if it is no better."""
 _CAUSES: dict[type[HynError], Cause] = {
     SettingsError: Cause.SETTINGS,
     ScriptError: Cause.SCRIPT,
+    RunTakenError: Cause.TAKEN,
     RunError: Cause.RUN,
     StorageError: Cause.STORAGE,
     SchedulerError: Cause.SCHEDULER,
@@ -45,7 +47,10 @@ def cause_of(error: HynError) -> Cause:
 
 
 def problem_of(error: HynError) -> Problem:
-    """An error of ours as a problem."""
+    """An error of ours as a problem, with what can be done from outside of the pod."""
+    if isinstance(error, RunError) and error.cure:
+        cure = "" if error.retry else "a new SearchJob without spec.run begins a new run"
+        error = type(error)(error.run, error.problem, cure)
     return Problem(cause_of(error), str(error))
 
 

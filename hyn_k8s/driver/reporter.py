@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from hyn_k8s import documents
-from hyn_k8s.documents import Problem, Stage, Standing
+from hyn_k8s.documents import Cause, Problem, Stage, Standing
 from hyn_k8s.driver.demand import Demand
 from hyn_k8s.driver.problems import Noted, Veil, problem_of
 from hyn_k8s.driver.standing import ordinal_of, standing_of
@@ -50,6 +50,8 @@ class DriverReporter:
 
     def show(self, progress: Progress) -> None:
         with self._lock:
+            if self._noted is not None and self._noted.problem.cause is Cause.TAKEN:
+                self._noted = None  # a search shows progress once this driver has the run
             self._searches[ordinal_of(progress)] = progress
             if self._stage is not Stage.ENDED:
                 self._stage = Stage.SEARCH

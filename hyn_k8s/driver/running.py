@@ -8,6 +8,7 @@ ends it at any stage. Hypernets, which takes seconds, is imported while the clus
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import sys
 import traceback
@@ -24,7 +25,7 @@ from hyn_k8s.driver.problems import Veil
 from hyn_k8s.driver.reporter import DriverReporter
 from hyn_k8s.driver.server import serving
 from hyn_k8s.driver.waiting import await_cluster
-from hyn_k8s.errors import HynError, RunTakenError, ScriptError, SettingsError
+from hyn_k8s.errors import HynError, RunError, ScriptError, SettingsError
 from hyn_k8s.search.reporting import LineReporter
 from hyn_k8s.search.settings import Backend, Settings, read_settings, read_slips
 from hyn_k8s.search.signals import Terminated
@@ -45,8 +46,10 @@ class Run:
         self._run: str | None = None
         self._is_begun = False
         """Whether the storage was there, and the script may have begun."""
-        self._is_taken = False
-        """Whether another driver has the run, and its outcome counts."""
+        self._must_exist = False
+        """Whether somebody else has begun the run."""
+        self._is_anothers = False
+        """Whether the run is not this driver's, whose outcome is none of the run's."""
 
     def drive(self, message_path: str) -> int:
         """Run to the end, leave the Outcome at ``message_path`` and return the exit code."""
@@ -61,19 +64,23 @@ class Run:
             say(f"The driver ends with {end.exit_code}: {outcome.problem.message}")
         leave_message(outcome.to_json(), message_path)
         # One that ends before it has begun leaves the outcome of the driver before it.
-        if self._is_begun or end.exit_code != DriverExit.LATER:
+        of_run = end.exit_code != DriverExit.LATER and not self._must_exist
+        if self._is_begun or of_run:
             self._keep(outcome)
         return end.exit_code
 
     def _end(self) -> Ending:
         try:
             config = _read_config(self._config_path)
-            settings = self._settings = read_settings()
+            self._must_exist = config.must_exist
+            settings = dataclasses.replace(read_settings(), must_exist=config.must_exist)
+            self._settings = settings
             for sentence in read_slips():
                 say(f"Warning: {sentence}")
             self._run = settings.run
             return self._conduct(config, settings)
         except HynError as error:
+            self._is_anothers = isinstance(error, RunError)
             return ending.of_error(error)
         except Exception as error:
             traceback.print_exc()
@@ -93,6 +100,8 @@ class Run:
             from hyn_k8s.search.sources import read_script
 
             script = read_script(config.script)
+            if config.must_exist:
+                _require_run(settings)
             if remote is not None:
                 _import_hypernets(config)
                 await_cluster(remote, config.startup_timeout_seconds, reporter.enter)
@@ -122,7 +131,7 @@ class Run:
         self._run = session.run or self._run
         # The script may have caught what has ended a search, and have made of it what it liked.
         errors = [*session.errors, *filter(None, [session.failure])]
-        self._is_taken = any(isinstance(error, RunTakenError) for error in errors)
+        self._is_anothers = any(isinstance(error, RunError) for error in errors)
         if session.is_terminated:
             return ending.TERMINATED
         return ending.of_script(script.code.co_filename, exit_code, session.raised, errors)
@@ -133,8 +142,23 @@ class Run:
         return Outcome(end.exit_code, standing, end.problem and veil(end.problem))
 
     def _keep(self, outcome: Outcome) -> None:
-        if self._settings is not None and self._run is not None and not self._is_taken:
+        if self._settings is not None and self._run is not None and not self._is_anothers:
             keep_outcome(outcome, self._settings.storage, self._run)
+
+
+def _require_run(settings: Settings) -> None:
+    """Look for the run before anything is waited for: its name may be mistyped.
+
+    Raises:
+        RunError: it is not there.
+        StorageError: nobody can tell.
+    """
+    from hyn_k8s.search.opening import open_storage
+    from hyn_k8s.search.patience import while_starting
+    from hyn_k8s.search.runs import read_named
+
+    assert settings.run is not None, "it is in the environment"
+    read_named(while_starting(open_storage(settings.storage)), settings.run, must_exist=True)
 
 
 def _import_hypernets(config: RunConfig) -> None:

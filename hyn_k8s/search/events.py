@@ -201,7 +201,7 @@ def chain(run: str, segments: Mapping[Place, Segment]) -> list[Segment]:
             segment = segments.get(Place(end.epoch, number))
             if segment is None:
                 problem = f"its journal lacks the segment {number} of the driver {end.epoch}"
-                raise IncompleteError(run, f"{problem}; begin anew with --restart")
+                raise IncompleteError(run, problem, "begin anew with --restart")
             backwards.append(segment)
         end = backwards[-1].follows
     return backwards[::-1]

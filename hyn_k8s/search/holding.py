@@ -214,7 +214,7 @@ class RunHold:
         self._is_new, self.taken = False, None
         named, found = self._settings.run, None
         if named is not None:
-            found = runs.read_named(self._storage, named)
+            found = runs.read_named(self._storage, named, self._settings.must_exist)
         elif not self._settings.restart:
             found = runs.find_unfinished(
                 self._storage, self._stem, self._script, identity, self._tell

@@ -34,6 +34,7 @@ from hyn_k8s.search.claims import (
     this_process,
 )
 from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.trouble import Trouble
 
 LEASE_SECONDS = 30.0
 WAIT_SECONDS = 4 * LEASE_SECONDS
@@ -237,11 +238,11 @@ def _await_free(
         if latest != seen:
             if seen is None:
                 what = f"{latest.holder} drives it; waiting until it lets go ({seconds:.0f} s)"
-                tell(f"{run}: {what}")
+                tell(Trouble(f"{run}: {what}", RunTakenError(run, what)))
             seen, seen_at = latest, moment
         if moment - seen_at > seconds:
             return latest.epoch
         if moment > deadline:
             problem = f"it is driven by {latest.holder}, which is alive"
-            raise RunTakenError(run, f"{problem}; stop that one first, or choose another name")
+            raise RunTakenError(run, problem, "stop that one first, or choose another name")
         time.sleep(LOOK_SECONDS)  # nobody tells when a file changes, or does not

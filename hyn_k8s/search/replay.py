@@ -121,9 +121,8 @@ class Replay:
             checkpoint.restore(self._past.state, self._state.searcher, self._anchors, self.samples)
         except Exception as error:
             problem = f"its searcher's state does not fit this script any more ({error!r})"
-            raise RunError(
-                self._run, f"{problem}; choose another name, or begin anew with --restart"
-            ) from error
+            cure = "choose another name, or begin anew with --restart"
+            raise RunError(self._run, problem, cure) from error
 
     def _load_samples(self, count: int) -> None:
         """Samples that the state may hold although a stop has made their trials void."""

@@ -26,6 +26,10 @@ from hyn_k8s.search.storage import Storage
 
 _MAX_STEM = 50
 
+_RUNS_THERE_ARE = (
+    "spec.run takes the status.run of a SearchJob whose search has begun on this storage"
+)
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -71,11 +75,12 @@ def create_run(storage: Storage, name: str | None, stem: str, script: str) -> di
             number += 1
 
 
-def read_named(storage: Storage, name: str) -> dict[str, Any] | None:
+def read_named(storage: Storage, name: str, must_exist: bool = False) -> dict[str, Any] | None:
     """The manifest of the run ``name``, None where none has begun under it yet.
 
     Raises:
-        RunError: another one was begun there, or something that is no run has the name.
+        RunError: another one was begun there, something that is no run has the name, or there is
+            no such run and it ``must_exist``.
     """
     found = read_manifest(storage, name)
     if found is None:
@@ -83,11 +88,13 @@ def read_named(storage: Storage, name: str) -> dict[str, Any] | None:
         if "run.json" in names:  # it was made a moment ago, or is no file
             found = read_manifest(storage, name)
         if found is None:
+            if must_exist:
+                raise RunError(name, f"it is not on {storage.url}; {_RUNS_THERE_ARE}")
             require_free(storage, name, names)
             return None
     if found["run"] != name:
         problem = f"it was begun as {found['run']}, and its directory was renamed or copied"
-        raise RunError(name, f"{problem}; name it so again, or choose another name")
+        raise RunError(name, problem, "name it so again, or choose another name")
     return found
 
 
@@ -111,7 +118,7 @@ def require_free(storage: Storage, name: str, names: Sequence[str]) -> None:
             problem = f"{storage.rooted(name)} is there and is no run"
             what = "" if found == name else f": it holds {found}"
             cure = f"choose another name ({contract.RUN_ID.label})"
-            raise RunError(name, f"{problem}{what}; {cure}")
+            raise RunError(name, f"{problem}{what}", cure)
 
 
 def find_unfinished(
@@ -189,7 +196,7 @@ def open_search(
     differing = identity.differences(begun, now_is)
     if differing and not same_script:
         problem = f"{latest.name} was begun otherwise: {'; '.join(differing)}"
-        raise RunError(run, f"{problem}; choose another name, or begin anew with --restart")
+        raise RunError(run, problem, "choose another name, or begin anew with --restart")
     differing += identity.circumstances(begun, now_is)
     if not differing:
         return Begun(latest, new=False)

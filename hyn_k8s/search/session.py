@@ -59,7 +59,8 @@ def start_session(
     soon, on the embedded cluster if nothing else is made, this starts while Hypernets is imported.
 
     Raises:
-        RunError: the settings name a run, and something else has its name.
+        RunError: the settings name a run, and something else has its name, or there is none and
+            it must exist.
         StorageError: the storage cannot be reached or written.
     """
     global _current
@@ -68,7 +69,7 @@ def start_session(
     storage = open_usable_storage(settings.storage)
     if settings.run is not None:
         # Before the script spends an hour on its data.
-        runs.read_named(while_starting(storage), settings.run)
+        runs.read_named(while_starting(storage), settings.run, settings.must_exist)
     stem = stem or default_stem(shipping.script_name())
     reporter = reporter or LineReporter(_write_line)
     reporter.tell(f"{stem}: {_where(settings)}; results go to {storage.url}")

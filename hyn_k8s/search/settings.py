@@ -116,6 +116,9 @@ class Settings:
     restart: bool = False
     """Whether to begin anew where an unfinished run could be continued; a flag, no variable, since
     whoever starts a process again with the same environment wants it to go on."""
+    must_exist: bool = False
+    """Whether the named run has to be there; no variable, since it is only said by a SearchJob's
+    ``spec.run``."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], cwd: str) -> Settings:

@@ -72,10 +72,11 @@ class Pods(Scene):
         scheduler: str | None = None,
         *,
         startup: float = 60.0,
+        must_exist: bool = False,
         env: Mapping[str, str] | None = None,
     ) -> Pod:
         """Start a driver of the script with ``arguments``."""
-        config = RunConfig(str(self.script), tuple(arguments.split()), startup)
+        config = RunConfig(str(self.script), tuple(arguments.split()), startup, must_exist)
         number = len(self.drivers) + 1
         path = self.folder / f"run-{number}.json"
         path.write_text(config.to_json())

@@ -55,7 +55,7 @@ def test_a_success(raised: BaseException | None) -> None:
         (1, ValueError("no"), [], 65, Cause.SCRIPT),
         (1, AWAY, [AWAY], 75, Cause.STORAGE),
         (1, REFUSED, [REFUSED], 65, Cause.STORAGE),
-        (75, None, [RunTakenError("it", "p")], 75, Cause.RUN),
+        (75, None, [RunTakenError("it", "p")], 75, Cause.TAKEN),
         (1, ValueError("no"), [AWAY], 75, Cause.STORAGE),
         (3, SystemExit(3), [NO_TRIAL, AWAY], 75, Cause.STORAGE),
         (1, None, [NO_TRIAL], 65, Cause.SEARCH),

@@ -8,9 +8,10 @@ import pytest
 
 from hyn_k8s import errors
 from hyn_k8s.documents import Cause, Problem
-from hyn_k8s.driver.problems import Noted, Veil, cause_of, script_problem
+from hyn_k8s.driver.problems import Noted, Veil, cause_of, problem_of, script_problem
 from hyn_k8s.errors import (
     HynError,
+    RunError,
     RunTakenError,
     ScriptError,
     SettingsError,
@@ -25,7 +26,8 @@ from hyn_k8s.search.settings import Credentials, StorageSettings
     [
         (SettingsError("v", "f", "e"), Cause.SETTINGS),
         (ScriptError("s", "p"), Cause.SCRIPT),
-        (RunTakenError("r", "p"), Cause.RUN),
+        (RunError("r", "p"), Cause.RUN),
+        (RunTakenError("r", "p"), Cause.TAKEN),
         (StorageError("u", "p"), Cause.STORAGE),
         (WorkerError("w", "p"), Cause.WORKER),
         (WorkerError("w", "p", of_storage=True), Cause.STORAGE),
@@ -33,6 +35,21 @@ from hyn_k8s.search.settings import Credentials, StorageSettings
 )
 def test_the_cause_of_an_error(error: HynError, cause: Cause) -> None:
     assert cause_of(error) is cause
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RunError("r", "it is not there"), "run r: it is not there"),
+        (
+            RunError("r", "it is another search's", "begin anew with --restart"),
+            "run r: it is another search's; a new SearchJob without spec.run begins a new run",
+        ),
+        (RunTakenError("r", "it is driven", "stop that one first"), "run r: it is driven"),
+    ],
+)
+def test_nobody_can_give_flags_to_a_pod(error: RunError, message: str) -> None:
+    assert problem_of(error).message == message
 
 
 def test_every_error_has_a_cause_but_those_of_the_half_that_talks_to_kubernetes() -> None:

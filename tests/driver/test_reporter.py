@@ -10,7 +10,7 @@ import pytest
 from hyn_k8s.documents import Cause, Problem, Stage
 from hyn_k8s.driver.problems import Veil
 from hyn_k8s.driver.reporter import DriverReporter
-from hyn_k8s.errors import StorageError, WorkerError
+from hyn_k8s.errors import RunTakenError, StorageError, WorkerError
 from hyn_k8s.search.progress import Progress
 from hyn_k8s.search.trouble import Trouble
 
@@ -126,6 +126,15 @@ def test_a_storage_that_is_away_is_a_problem_until_a_trial_is_done(
     assert "its mount is not connected" in reporter.progress().to_json()
     assert len(log.told) == 1
     reporter.show(dataclasses.replace(search(), succeeded=1))
+    assert reporter.progress().problem is None
+
+
+def test_another_driver_is_a_problem_until_this_one_has_the_run(reporter: DriverReporter) -> None:
+    error = RunTakenError("heart", "the process 1 on a-driver drives it")
+    reporter.tell(Trouble("heart: the process 1 on a-driver drives it; waiting", error))
+    problem = Problem(Cause.TAKEN, "heart: the process 1 on a-driver drives it; waiting")
+    assert reporter.progress().problem == problem
+    reporter.show(search())
     assert reporter.progress().problem is None
 
 

@@ -180,3 +180,14 @@ def write_script(folder: pathlib.Path) -> pathlib.Path:
     script = folder / NAME
     script.write_text(SCRIPT)
     return script
+
+
+def broken(script: str, trial: int = 4) -> str:
+    """``script`` as it ends in the middle of its search, with an error, after ``trial``.
+
+    Without the change it is the same search.
+    """
+    told = '        note("told.jsonl", "end", trial_no)\n'
+    assert told in script
+    ending = f"        if trial_no >= {trial}:\n            raise SystemExit('no column age')\n"
+    return script.replace(told, told + ending)

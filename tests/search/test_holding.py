@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Iterator
@@ -34,9 +35,9 @@ def hold(storage: FileStorage) -> Iterator[Hold]:
     """Makes holds of a script ``heart``, each as in a process of its own."""
     made: list[RunHold] = []
 
-    def hold(**env: str) -> RunHold:
+    def hold(must_exist: bool = False, **env: str) -> RunHold:
         given = {"HYN_STORAGE_ROOT": storage.settings.root, "HYN_STORAGE_PATIENCE": "0", **env}
-        settings = Settings.from_env(given, "/")
+        settings = dataclasses.replace(Settings.from_env(given, "/"), must_exist=must_exist)
         made.append(
             RunHold(
                 FileStorage(settings.storage),
@@ -240,6 +241,21 @@ class TestForgetting:
 
 
 class TestNames:
+    def test_a_run_that_must_exist_is_not_begun(self, hold: Hold, storage: FileStorage) -> None:
+        """It was there when the script began, and somebody has removed it since."""
+        with pytest.raises(RunError, match=r"run gone: it is not on .*; spec\.run takes"):
+            hold(must_exist=True, HYN_RUN_ID="gone").open_search(1, IDENTITY)
+        assert everything(storage) == {}
+
+    def test_one_that_does_is_resumed(self, hold: Hold) -> None:
+        first = hold()
+        first.open_search(1, IDENTITY)
+        first.drive()
+        first.let_go(ended=False)
+        found = hold(must_exist=True, HYN_RUN_ID="heart-1")
+        found.open_search(1, IDENTITY)
+        assert found.run == "heart-1"
+
     def test_a_directory_of_the_users_is_refused_and_stays(
         self, hold: Hold, storage: FileStorage
     ) -> None:

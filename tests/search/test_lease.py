@@ -36,6 +36,7 @@ from hyn_k8s.search.lease import Lease, claim, read_driver
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.trouble import Trouble
 from tests.clocks import Clock
 from tests.fork_server import Process
 from tests.processes import stop
@@ -220,6 +221,8 @@ class TestClaim:
             "stop that one first, or choose another name"
         )
         assert told == [f"heart-1: {who} drives it; waiting until it lets go (30 s)"]
+        assert isinstance(told[0], Trouble)
+        assert isinstance(told[0].error, RunTakenError)
         assert caught.value.retry
         lease.abandon()
 
