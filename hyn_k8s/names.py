@@ -3,7 +3,8 @@
 One place for every name: whoever makes an object and whoever looks for it ask here. The names are
 the SearchJob's own with a word behind, so one search has one set of objects at a time. Its run on
 the storage also carries a piece of the SearchJob's uid: a SearchJob that is deleted and applied
-again is a new search, and so is one of the same name in another namespace.
+again is a new search, and so is one of the same name in another namespace. Only ``spec.run`` makes
+one resume the run of another.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def claim_name(search_job: str) -> str:
     return search_job
 
 
-def run_name(search_job: str, uid: str) -> str:
-    """The run on the storage, at most 46 characters."""
-    return f"{search_job}-{uid[:8]}"
+def run_name(search_job: str, uid: str, named: str | None = None) -> str:
+    """The run on the storage: the one that ``spec.run`` has ``named``, else one of the SearchJob's
+    own, of at most 46 characters."""
+    return named or f"{search_job}-{uid[:8]}"

@@ -12,3 +12,4 @@ def test_searches_of_one_name_have_runs_of_their_own() -> None:
     assert first != second
     assert first.startswith("search-")
     assert len(names.run_name("a" * 37, "7d0e4b90-1c55-4be2-8a3f-aa10c7d9e402")) <= 46
+    assert names.run_name("search", "7d0e4b90-1c55-4be2-8a3f-aa10c7d9e402", first) == first

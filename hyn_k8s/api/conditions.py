@@ -24,7 +24,7 @@ class ConditionType(enum.StrEnum):
     COMPLETE = "Complete"
     """The script has ended well, and the results are on the storage."""
     FAILED = "Failed"
-    """The search has ended otherwise and is not tried again."""
+    """The search has ended otherwise. It is retried once somebody suspends and resumes it."""
 
 
 class Reason(enum.StrEnum):
@@ -80,12 +80,18 @@ class Reason(enum.StrEnum):
     """DriverRunning=True."""
     RETRYING = "Retrying"
     """DriverRunning=False: the driver ended in a way that another one can go on from."""
+    RUN_TAKEN = "RunTaken"
+    """DriverRunning=False: another driver has the run, and this one waits until it lets go."""
     ENDED = "Ended"
     """DriverRunning=False, ClusterReady=False: the search is over, its pods are gone."""
     SUSPENDED = "Suspended"
     """Suspended=True, and the others False meanwhile."""
     RESUMED = "Resumed"
     """Suspended=False: it was suspended before."""
+    NOT_RETRIED = "NotRetried"
+    """Suspended=False: the search is complete, there is nothing to suspend or to retry."""
+    RETRIED = "Retried"
+    """Failed=False: it had failed, and was suspended to be retried; the message has why."""
 
     SUCCEEDED = "Succeeded"
     """Complete=True."""
@@ -95,6 +101,8 @@ class Reason(enum.StrEnum):
     """Failed=True: no trial of a search succeeded."""
     SETTINGS_REFUSED = "SettingsRefused"
     """Failed=True: a setting is wrong, or the workers do not fit the driver."""
+    RUN_REFUSED = "RunRefused"
+    """Failed=True: the run cannot be resumed: it is not on the storage, or is another search's."""
     RETRIES_EXHAUSTED = "RetriesExhausted"
     """Failed=True: drivers ended before their time more often than driverRetries, without a trial
     that came to something."""

@@ -20,6 +20,7 @@ _COLUMNS = (
     ("Best", "number", ".status.best.rewards[0]", 0),
     ("ETA", "string", ".status.eta", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Run", "string", ".status.run", 1),
     ("Results", "string", ".status.resultsPath", 1),
 )
 

@@ -51,6 +51,7 @@ _PATTERNS: dict[str, _Words] = {
 
 _FIELDS: dict[tuple[type[ApiModel], str], str] = {
     (SearchJobSpec, "image"): "an image",
+    (SearchJobSpec, "run"): "the name of a run",
     (S3Storage, "root"): "`/bucket` or `/bucket/prefix`",
     (S3Storage, "endpoint"): "an http:// or https:// URL without a path",
     (Image, "repository"): "an image's name without its tag",

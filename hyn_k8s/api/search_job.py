@@ -15,7 +15,7 @@ from hyn_k8s.api.pods import PodSettings
 from hyn_k8s.api.schema import ApiModel, Rule, exactly_one, listed_by
 from hyn_k8s.api.status import SearchJobStatus
 from hyn_k8s.api.storage import Storage
-from hyn_k8s.api.values import Key, ObjectName, Path, cel_is_below, is_below
+from hyn_k8s.api.values import Key, ObjectName, Path, RunName, cel_is_below, is_below
 
 GROUP = "hyn-k8s.dev"
 VERSION = "v1alpha1"
@@ -137,6 +137,9 @@ class SearchJobSpec(ApiModel):
     """Trials in flight, which is also the most workers there are."""
     storage: Storage | None = None
     """Where the run is kept; the operator's default if missing."""
+    run: RunName | None = None
+    """The run of an earlier SearchJob that this one resumes: that one's status.run. It has to be on
+    the same storage, and to be the same search. A run of its own if missing."""
     worker: PodSettings | None = None
     """The workers' pods."""
     driver: PodSettings | None = None
@@ -144,7 +147,8 @@ class SearchJobSpec(ApiModel):
     scheduler: PodSettings | None = None
     """The pod of Dask's scheduler."""
     suspend: bool = False
-    """Whether to free every pod of the search. It goes on where it was when this is false again."""
+    """Whether to free every pod of the search. It resumes where it stopped when this is false
+    again; one that has failed is retried then."""
     active_deadline_seconds: Annotated[int, Field(ge=1)] | None = None
     """How long the search may take in all, counted anew after each suspension; it fails then."""
     startup_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 600

@@ -127,6 +127,8 @@ class SearchJobStatus(ApiModel):
     """When it began, or was resumed."""
     completion_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
     """When it ended."""
+    run: Short | None = None
+    """The run on the storage, by the name that spec.run of another SearchJob takes."""
     results_path: Annotated[str, StringConstraints(max_length=1024)] | None = None
     """Where the results are: a path in the pods, or s3://bucket/prefix."""
     cluster_name: Short | None = None

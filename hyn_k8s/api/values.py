@@ -27,6 +27,12 @@ LabelValue = Annotated[
     str,
     StringConstraints(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"),
 ]
+RunName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
+]
+"""The name of a run, as HYN_RUN_ID has it."""
+
 _PART = r"([^/:.]|\.[^/:.])[^/:]*"
 Path = Annotated[str, StringConstraints(min_length=2, max_length=1024, pattern=rf"^(/{_PART})+$")]
 """An absolute path that is not the root and has no part that is empty, ``.`` or ``..``."""

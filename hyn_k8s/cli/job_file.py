@@ -37,6 +37,8 @@ class LocalJob:
     """Of the script's environment."""
     settings: Mapping[Variable, str]
     """What the SearchJob says of the contract; flags win over it, and it over the environment."""
+    must_exist: bool
+    """Whether the run that it names has to be there already."""
 
 
 def read_job_file(path: str, has_script: bool = False) -> LocalJob:
@@ -68,10 +70,12 @@ def read_job_file(path: str, has_script: bool = False) -> LocalJob:
         variables=variables,
         settings={
             contract.EXECUTORS: str(spec.executors),
+            **({} if spec.run is None else {contract.RUN_ID: spec.run}),
             contract.TRIAL_ATTEMPTS: str(spec.trial_attempts),
             **_timeout(spec.trial_timeout_seconds),
             **_storage(file, spec.storage),
         },
+        must_exist=spec.run is not None,
     )
 
 

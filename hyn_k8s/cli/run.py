@@ -123,7 +123,8 @@ def run(
     }
     given = {variable: value for variable, value in flags.items() if value is not None}
     chosen = settings.read_settings({**(job.settings if job else {}), **given})
-    chosen = dataclasses.replace(chosen, restart=restart)
+    must_exist = job is not None and job.must_exist and run_name is None
+    chosen = dataclasses.replace(chosen, restart=restart, must_exist=must_exist)
     for sentence in settings.read_slips():
         click.echo(f"Warning: {sentence}", err=True)
     try:

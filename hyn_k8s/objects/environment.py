@@ -38,7 +38,7 @@ def _contract(search: Search) -> list[Manifest]:
         contract.BACKEND: "dask",
         contract.SCHEDULER: names.scheduler_address(search.name),
         contract.EXECUTORS: str(spec.executors),
-        contract.RUN_ID: names.run_name(search.name, search.uid),
+        contract.RUN_ID: names.run_name(search.name, search.uid, spec.run),
         contract.TRIAL_ATTEMPTS: str(spec.trial_attempts),
         contract.TRIAL_TIMEOUT: "" if timeout is None else str(timeout),
         contract.GRACE: str(GRACE_SECONDS),

@@ -42,6 +42,7 @@ def config_map(search: Search) -> Manifest:
         script=script_path(search),
         arguments=tuple(search.spec.args or ()),
         startup_timeout_seconds=search.spec.startup_timeout_seconds,
+        must_exist=search.spec.run is not None,
     )
     data = {posixpath.basename(PodPaths.RUN_CONFIG): config.to_json()}
     if search.spec.script.inline is not None:

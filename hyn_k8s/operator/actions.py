@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyn_k8s.api.schema import Manifest
+from hyn_k8s.api.status import SearchJobStatus
 from hyn_k8s.kube import Ref
 
 
@@ -37,6 +38,17 @@ class Delete:
 
 
 Action = Apply | Patch | Delete
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do now."""
+
+    actions: tuple[Action, ...] = ()
+    status: SearchJobStatus | None = None
+    """The status to write; None leaves it."""
+    again_in: float | None = None
+    """After how many seconds to look again even if nothing is heard; None waits for an event."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.api.status import Condition, ConditionStatus
 from hyn_k8s.contract import DriverExit
-from hyn_k8s.documents import Cause, Stage
+from hyn_k8s.documents import Cause, Progress, Stage
 from hyn_k8s.names import DRIVER, SCHEDULER, WORKER
 from hyn_k8s.operator.observation import (
     Observation,
@@ -164,12 +164,8 @@ def driver_running(seen: Observation) -> Verdict:
     def verdict(status: ConditionStatus, reason: Reason, message: str) -> Verdict:
         return Verdict(ConditionType.DRIVER_RUNNING, status, reason, message)
 
-    progress = seen.progress
-    if progress is not None:
-        if is_running_script(progress):
-            return verdict(TRUE, Reason.RUNNING, "the script is being run")
-        message = progress.problem.message if progress.problem else _STAGES[progress.stage]
-        return verdict(FALSE, Reason.STARTING, message)
+    if seen.progress is not None:
+        return verdict(*_by_its_own_word(seen.progress))
     driver = seen.own(seen.driver)
     if _is_over(seen, driver):
         return verdict(FALSE, Reason.ENDED, "the driver has ended")
@@ -182,6 +178,16 @@ def driver_running(seen: Observation) -> Verdict:
     if _is_up(seen) and seen.holds(ConditionType.DRIVER_RUNNING):
         return verdict(TRUE, Reason.RUNNING, "the script is being run; it is too busy to answer")
     return verdict(FALSE, Reason.STARTING, "the driver's pod starts")
+
+
+def _by_its_own_word(progress: Progress) -> tuple[ConditionStatus, Reason, str]:
+    """What a driver that answers says of itself."""
+    problem = progress.problem
+    if problem is not None and problem.cause is Cause.TAKEN:
+        return FALSE, Reason.RUN_TAKEN, problem.message
+    if is_running_script(progress):
+        return TRUE, Reason.RUNNING, "the script is being run"
+    return FALSE, Reason.STARTING, problem.message if problem else _STAGES[progress.stage]
 
 
 def _is_over(seen: Observation, driver: Manifest | None) -> bool:
@@ -201,6 +207,8 @@ def _retrying(last: Manifest | None) -> Waiting | None:
     if words is None:
         return None
     said = outcome.problem.message if outcome and outcome.problem else words.message
+    if outcome and outcome.problem and outcome.problem.cause is Cause.TAKEN:
+        return Waiting(Reason.RUN_TAKEN, f"{said}; another driver tries again")
     return Waiting(words.reason, f"another driver goes on; the last one: {said}")
 
 

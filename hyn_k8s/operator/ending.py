@@ -40,7 +40,8 @@ REPORT_SECONDS = 180.0
 _REASONS = {
     Cause.SETTINGS: Reason.SETTINGS_REFUSED,
     Cause.WORKER: Reason.SETTINGS_REFUSED,
-    Cause.RUN: Reason.SETTINGS_REFUSED,
+    Cause.RUN: Reason.RUN_REFUSED,
+    Cause.TAKEN: Reason.RETRIES_EXHAUSTED,
     Cause.SCRIPT: Reason.SCRIPT_FAILED,
     Cause.STORAGE: Reason.STORAGE_REFUSED,
     Cause.SCHEDULER: Reason.RETRIES_EXHAUSTED,
@@ -195,10 +196,13 @@ def _ending_by_startup(seen: Observation) -> Ending | None:
     start, last = _start(seen), seen.last_driver
     if running is None or running.status is ConditionStatus.TRUE or start is None:
         return None
+    if running.reason == Reason.RUN_TAKEN:
+        return None  # its script has begun, and its search waits for another driver
     # What was written may be old: the operator was away, or the driver began a moment ago.
     if is_running_script(seen.progress) or _pauses(seen, last):
         return None
-    made = moment(last["metadata"]["creationTimestamp"]) if last else start
+    tried = last or seen.driver
+    made = moment(tried["metadata"]["creationTimestamp"]) if tried else start
     since = max(moment(running.last_transition_time), start, made)
     limit = seen.search_job.spec.startup_timeout_seconds
     if (seen.at - since).total_seconds() < limit:

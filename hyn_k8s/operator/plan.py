@@ -7,15 +7,13 @@ twice it asks for nothing the second time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
-from hyn_k8s.api.status import SearchJobStatus
 from hyn_k8s.api.storage import Storage
-from hyn_k8s.names import DRIVER
 from hyn_k8s.objects import Search, claim
-from hyn_k8s.operator.actions import Action, Apply, deletion
+from hyn_k8s.operator.actions import Action, Apply, Plan
 from hyn_k8s.operator.conditions import (
     FALSE,
     RUNNING_CONDITIONS,
@@ -27,11 +25,18 @@ from hyn_k8s.operator.ending import (
     Ending,
     ending_by_outcome,
     ending_of,
-    has_ended_driver,
     standing_of,
 )
 from hyn_k8s.operator.making import missing_objects, taken_name
-from hyn_k8s.operator.observation import Observation, moment, written
+from hyn_k8s.operator.observation import Observation, written
+from hyn_k8s.operator.resting import (
+    GONE,
+    WAITING_SECONDS,
+    after_the_end,
+    is_to_be_retried,
+    rest,
+    stuck_pods,
+)
 from hyn_k8s.operator.settings import OperatorSettings
 from hyn_k8s.operator.status import at_rest, following_status
 from hyn_k8s.operator.workers import scaling
@@ -39,34 +44,15 @@ from hyn_k8s.operator.workers import scaling
 PROGRESS_SECONDS = 3.0
 """How often a running search is looked at, for its progress."""
 
-WAITING_SECONDS = 2.0
-"""How often one that starts, or whose pods are on their way out, is looked at."""
-
-STUCK_SECONDS = 60.0
-"""How long after its time a pod may be ending: its node is gone then, and so is it."""
-
-_GONE = (ConditionType.CLUSTER_READY, ConditionType.DRIVER_RUNNING)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to do now."""
-
-    actions: tuple[Action, ...] = ()
-    status: SearchJobStatus | None = None
-    """The status to write; None leaves it."""
-    again_in: float | None = None
-    """After how many seconds to look again even if nothing is heard; None waits for an event."""
-
 
 def plan(seen: Observation, settings: OperatorSettings) -> Plan:
     """What to do for the search."""
     if seen.is_being_deleted:
         return Plan()  # what it owns goes with it, and its data stay
     if seen.is_over:
-        return _after_the_end(seen)
+        return rest(seen) if is_to_be_retried(seen) else after_the_end(seen)
     if seen.search_job.spec.suspend and ending_by_outcome(seen) is None:
-        return _rest(seen)
+        return rest(seen)
     if seen.storage is None:
         return _end(seen, _without_storage())
     ending = ending_of(seen)
@@ -105,7 +91,7 @@ def _go_on(seen: Observation, search: Search, settings: OperatorSettings) -> Pla
     cluster = seen.own(seen.cluster)
     if cluster is not None:
         actions += scaling(seen, cluster)
-    actions += _stuck_pods(seen)
+    actions += stuck_pods(seen)
     progress = seen.progress
     status = following_status(
         seen,
@@ -136,18 +122,8 @@ def _start_time(seen: Observation) -> str:
 def _resumed(seen: Observation) -> list[Verdict]:
     if not seen.holds(ConditionType.SUSPENDED):
         return []
-    return [Verdict(ConditionType.SUSPENDED, FALSE, Reason.RESUMED, "it goes on where it was")]
-
-
-def _stuck_pods(seen: Observation) -> list[Action]:
-    """Pods whose node does not answer: no other driver starts, and no search rests, before they
-    are gone."""
-    stuck: list[Action] = []
-    for pod in seen.own_pods:
-        until = pod["metadata"].get("deletionTimestamp")
-        if until and (seen.at - moment(until)).total_seconds() > STUCK_SECONDS:
-            stuck.append(deletion(pod, at_once=True))
-    return stuck
+    message = "it resumes where it stopped"
+    return [Verdict(ConditionType.SUSPENDED, FALSE, Reason.RESUMED, message)]
 
 
 def _without_storage() -> Ending:
@@ -159,7 +135,7 @@ def _end(seen: Observation, ending: Ending) -> Plan:
     """Write down for good what came of it. Only then is anything taken away, which the look after
     this one does: until it is written, nobody knows it but the pods."""
     over = f"the search is over: {ending.message}"
-    verdicts = [Verdict(type_, FALSE, Reason.ENDED, over) for type_ in _GONE]
+    verdicts = [Verdict(type_, FALSE, Reason.ENDED, over) for type_ in GONE]
     if ending.reason in (Reason.STORAGE_REFUSED, Reason.NO_STORAGE):
         storage = Verdict(ConditionType.STORAGE_READY, FALSE, ending.reason, ending.message)
         verdicts.insert(0, storage)
@@ -173,43 +149,3 @@ def _end(seen: Observation, ending: Ending) -> Plan:
         completion_time=written(seen.at),
     )
     return Plan(status=at_rest(status), again_in=0.0)
-
-
-def _after_the_end(seen: Observation) -> Plan:
-    """Keep nothing that costs anything, only the driver's log; in time not even the SearchJob."""
-    actions = [*_freeing(seen), *_stuck_pods(seen)]
-    status = following_status(seen, [])
-    ttl, ended = seen.search_job.spec.ttl_seconds_after_finished, seen.status.completion_time
-    left = None
-    if ttl is not None and ended is not None:
-        left = ttl - (seen.at - moment(ended)).total_seconds()
-        if left <= 0:
-            return Plan((deletion(seen.manifest),), status)
-    return Plan(tuple(actions), status, again_in=WAITING_SECONDS if actions else left)
-
-
-def _freeing(seen: Observation) -> list[Action]:
-    """What has pods that run; a driver that has ended is kept for its log."""
-    driver = seen.own(seen.driver)
-    kept = [driver] if driver is not None and has_ended_driver(seen) else []
-    owned = [seen.own(each) for each in (seen.driver, seen.report, seen.cluster)]
-    return [deletion(each) for each in owned if each is not None and each not in kept]
-
-
-def _rest(seen: Observation) -> Plan:
-    """Free every pod: first the driver, whose trials may come to an end, then the others."""
-    driver, cluster = seen.own(seen.driver), seen.own(seen.cluster)
-    actions: list[Action] = [deletion(each) for each in (driver, seen.own(seen.report)) if each]
-    if cluster is not None and driver is None and not seen.pods_of(DRIVER):
-        actions.append(deletion(cluster))
-    actions += _stuck_pods(seen)
-    is_free = seen.holds_nothing
-    message = "it has no pods, and goes on when spec.suspend is false"
-    verdicts = [Verdict(type_, FALSE, Reason.SUSPENDED, message) for type_ in _GONE]
-    if is_free:
-        verdicts.append(Verdict(ConditionType.SUSPENDED, TRUE, Reason.SUSPENDED, message))
-    said = seen.progress or seen.last_outcome
-    status = following_status(seen, verdicts, standing=said.standing if said else None)
-    if is_free:
-        return Plan(tuple(actions), at_rest(status))
-    return Plan(tuple(actions), status, again_in=WAITING_SECONDS)

@@ -58,6 +58,7 @@ def following_status(
         "eta": before.eta if is_busy else _duration(eta_seconds),
         "cluster_name": names.cluster_name(seen.name),
         "driver_name": names.driver_name(seen.name),
+        "run": names.run_name(seen.name, seen.uid, seen.search_job.spec.run),
         **known,
         **changes,
     }
@@ -111,7 +112,7 @@ def _headline(condition: Condition) -> tuple[str, ...]:
 def _event_type(condition: Condition) -> str:
     """Warning where somebody should look."""
     is_trouble = condition.reason in TROUBLES and condition.status is not ConditionStatus.TRUE
-    failed = condition.type == ConditionType.FAILED
+    failed = (condition.type, condition.status) == (ConditionType.FAILED, ConditionStatus.TRUE)
     return "Warning" if is_trouble or failed else "Normal"
 
 

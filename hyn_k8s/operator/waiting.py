@@ -58,6 +58,7 @@ TROUBLES = frozenset(
         Reason.NAME_TAKEN,
         Reason.REFUSED,
         Reason.RETRYING,
+        Reason.RUN_TAKEN,
     )
 )
 """What somebody should look at."""

@@ -62,6 +62,12 @@ class TestReading:
             contract.TRIAL_TIMEOUT: "60",
         }
 
+    def test_a_run_that_it_resumes_must_exist(self, tmp_path: pathlib.Path) -> None:
+        assert not read_job_file(written(tmp_path, job())).must_exist
+        read = read_job_file(written(tmp_path, job(run="old-0c1f6a52")))
+        assert read.must_exist
+        assert read.settings[contract.RUN_ID] == "old-0c1f6a52"
+
     def test_a_volume_that_is_mounted_here_is_used_and_another_is_the_workdir(
         self, tmp_path: pathlib.Path
     ) -> None:

@@ -30,8 +30,8 @@ TRIALS = {
 }
 """How many trials a sample's last search has."""
 
-ONLY_TAKEN = ("cephfs", "gpu", "nfs")
-"""What they need, no cluster of ours has."""
+ONLY_TAKEN = ("cephfs", "gpu", "nfs", "resume")
+"""What they need, no cluster of ours has: nobody knows the name of the run to resume."""
 
 RUN_AT_LENGTH = (*TRIALS, "experiment")
 """What they show, searches of other tests show as well; that a cluster takes them, is seen here.

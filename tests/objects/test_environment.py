@@ -50,7 +50,12 @@ def test_sources_are_the_users() -> None:
 
 
 def test_every_field_of_the_spec_is_for_the_builders_or_for_the_operator() -> None:
-    built = set(FULL) | {"image", "storage"}
+    built = set(FULL) | {"image", "storage", "run"}
     operated = {"suspend", "activeDeadlineSeconds", "ttlSecondsAfterFinished"}
     fields = {each.alias for each in SearchJobSpec.model_fields.values()}
     assert fields == built | operated
+
+
+def test_the_run_is_its_own_or_the_one_that_it_resumes() -> None:
+    assert values(environment(search()))["HYN_RUN_ID"] == RUN
+    assert values(environment(search(run="old-0c1f6a52")))["HYN_RUN_ID"] == "old-0c1f6a52"

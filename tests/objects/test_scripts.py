@@ -67,3 +67,9 @@ def test_the_driver_finds_its_config_where_the_contract_says() -> None:
         volumes=({"name": "hyn-run", "configMap": {"name": "iris-run"}},),
         mounts=({"name": "hyn-run", "mountPath": "/etc/hyn-k8s/run", "readOnly": True},),
     )
+
+
+@pytest.mark.parametrize("run", [None, "old-0c1f6a52"])
+def test_a_run_that_it_resumes_must_exist(run: str | None) -> None:
+    config = RunConfig.from_json(config_map(search(run=run))["data"]["run.json"])
+    assert config.must_exist is (run is not None)

@@ -156,3 +156,20 @@ class TestDriver:
             pods = (ended_pod(found),)
             assert says(driver_running, driver=job(), pods=pods) == "False Ended"
         assert says(driver_running, driver=job(ended="Complete")) == "False Ended"
+
+
+class TestTheRunIsTaken:
+    WAITS = Problem(Cause.TAKEN, "heart: the process 1 on a-driver drives it; waiting")
+
+    def test_it_is_told_while_the_driver_waits(self) -> None:
+        waiting = progress(Stage.SCRIPT, standing=Standing(), problem=self.WAITS)
+        verdict = driver_running(seen(progress=waiting, pods=(pod("driver"),)))
+        assert (verdict.status, verdict.reason) == ("False", "RunTaken")
+        assert verdict.message == self.WAITS.message
+
+    def test_and_when_it_has_given_up_for_a_moment(self) -> None:
+        left = ended_pod(outcome(75, Cause.TAKEN, "run heart: it is driven by the process 1"))
+        verdict = driver_running(seen(driver=job(), pods=(left,)))
+        assert (verdict.status, verdict.reason) == ("False", "RunTaken")
+        said = "run heart: it is driven by the process 1; another driver tries again"
+        assert verdict.message == said

@@ -81,7 +81,7 @@ def test_it_is_complete_with_what_the_driver_left() -> None:
     [
         (Cause.SETTINGS, Reason.SETTINGS_REFUSED),
         (Cause.WORKER, Reason.SETTINGS_REFUSED),
-        (Cause.RUN, Reason.SETTINGS_REFUSED),
+        (Cause.RUN, Reason.RUN_REFUSED),
         (Cause.SCRIPT, Reason.SCRIPT_FAILED),
         (Cause.STORAGE, Reason.STORAGE_REFUSED),
         (Cause.SEARCH, Reason.SEARCH_FAILED),
@@ -127,6 +127,17 @@ class TestRetriesAreUsedUp:
         left = ended_pod(outcome(75, Cause.STORAGE, "the bucket is away"))
         assert ending(left, driver=USED_UP, status=BEGUN) is None
         assert failed(left, driver=USED_UP) is not None
+
+    def test_nor_does_another_driver_that_has_the_run(self) -> None:
+        """Though nothing of it has been seen here."""
+        taken = ended_pod(outcome(75, Cause.TAKEN, "it is driven by another"))
+        assert ending(taken, driver=USED_UP) is None
+
+    def test_nor_a_storage_that_refuses_it_though_it_was_of_use_before(self) -> None:
+        """Its keys were replaced."""
+        refused = ended_pod(outcome(65, Cause.STORAGE, "the credentials were rejected"))
+        assert ending(refused, driver=REFUSED, status=BEGUN) is None
+        assert failed(refused, driver=REFUSED).reason is Reason.STORAGE_REFUSED
 
     def test_nor_do_drivers_that_got_somewhere(self) -> None:
         killed = ended_pod(outcome(143))

@@ -21,7 +21,8 @@ from hyn_k8s.kube import (
     Ref,
 )
 from hyn_k8s.names import DONE_ANNOTATION
-from hyn_k8s.operator.plan import PROGRESS_SECONDS, STUCK_SECONDS, WAITING_SECONDS
+from hyn_k8s.operator.plan import PROGRESS_SECONDS
+from hyn_k8s.operator.resting import STUCK_SECONDS, WAITING_SECONDS
 from tests.operator.life import Life
 from tests.operator.objects import (
     NAME,
@@ -226,7 +227,7 @@ class TestSuspend:
         self.suspended(running)
         assert running.there() == {"ConfigMap s-run"}
         assert running.conditions()["Suspended"] == "True Suspended"
-        what = "it has no pods, and goes on when spec.suspend is false"
+        what = "it has no pods, and resumes when spec.suspend is false"
         assert running.message("Suspended") == what
         assert running.status()["phase"] == "Suspended"
         assert (running.status()["trials"]["done"], running.status()["trials"]["running"]) == (5, 0)
@@ -267,7 +268,7 @@ class TestSuspend:
         life.apply(activeDeadlineSeconds=1000)
         life.go_on()
         assert life.conditions()["Suspended"] == "False Resumed"
-        assert life.message("Suspended") == "it goes on where it was"
+        assert life.message("Suspended") == "it resumes where it stopped"
         assert "Failed" not in life.conditions()
         run(life)
         assert life.status()["phase"] == "Running"

@@ -27,7 +27,7 @@ MINIO = ROOT / "manifests/dev/minio.yaml"
 
 NAMES = (
     *("minimal", "file", "nfs", "cephfs", "s3-minio", "multi-objective", "experiment"),
-    *("own-data", "gpu", "suspend", "from-configmap"),
+    *("own-data", "gpu", "suspend", "from-configmap", "resume"),
 )
 INLINED = {
     "multi-objective": "multi_objective.py",
