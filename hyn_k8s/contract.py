@@ -185,9 +185,10 @@ class DriverExit:
     LATER = 75
     """Another driver goes on where this one was."""
 
-    RETRIED = (75, 137, 143)
-    """Those after which the Job starts another driver: LATER, SIGKILL (for want of memory, or
-    with its node), SIGTERM."""
+    RETRIED = (75, 128, 137, 143)
+    """Those after which the Job starts another driver: LATER; 128, by which a node says that it
+    could not start the container, where another one may; SIGKILL (for want of memory, or with its
+    node), SIGTERM."""
 
 
 class PodPaths:

@@ -4,7 +4,7 @@
 
     HynError
     ├── SettingsError    a HYN_ variable or its flag is wrong   variable, found, expected
-    ├── ScriptError      the user's script cannot be loaded     script, problem
+    ├── ScriptError      the user's script cannot be loaded     script, problem, lasting
     ├── RunError         a run cannot be opened or read         run, problem, cure
     │   └── RunTakenError  another driver drives the run        run, problem, cure
     ├── StorageError     the shared storage cannot be used      url, problem, lasting
@@ -16,8 +16,9 @@
     └── ReleaseError     an installation cannot go on           release, problem
 
 Of these RunTakenError, SchedulerError, ClusterError unless Kubernetes has said no for good, and
-StorageError and WorkerError unless they are lasting (keys that never worked, other versions), have
-``retry``: the same call may succeed later, and then continues what had begun.
+ScriptError, StorageError and WorkerError unless they are lasting (no such file, keys that never
+worked, other versions), have ``retry``: the same call may succeed later, and then continues what
+had begun.
 
 An error carries fields and writes its own sentence: which object, what was found, what is
 accepted or what to do. Callers never format one. Fields hold no secrets, so an error may be
@@ -53,10 +54,13 @@ class SettingsError(HynError):
 class ScriptError(HynError):
     """The user's script does not exist, is no Python, or cannot be read."""
 
-    def __init__(self, script: str, problem: str) -> None:
-        super().__init__(script, problem)
+    def __init__(self, script: str, problem: str, lasting: bool = True) -> None:
+        super().__init__(script, problem, lasting)
         self.script = script
         self.problem = problem
+        self.lasting = lasting
+        """False where the volume that has it is away, and not the script."""
+        self.retry = not lasting
 
     def __str__(self) -> str:
         return f"{self.script}: {self.problem}"

@@ -8,6 +8,7 @@ edited meanwhile. Where Python itself runs the script, its modules are read at t
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib.machinery
 import os
@@ -19,6 +20,9 @@ from types import CodeType, ModuleType
 
 from hyn_k8s.errors import ScriptError
 from hyn_k8s.search import shipping
+
+_AWAY = {errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN}
+"""How a volume that has the script says that it is away for a while."""
 
 
 class Sources:
@@ -113,7 +117,8 @@ def read_script(path: str) -> Script:
             text = file.read()
         code = compile(text, os.path.abspath(path), "exec", dont_inherit=True)
     except OSError as error:
-        raise ScriptError(path, error.strerror or str(error)) from None
+        lasting = error.errno not in _AWAY
+        raise ScriptError(path, error.strerror or str(error), lasting) from None
     except (SyntaxError, ValueError) as error:
         shown = "".join(traceback.format_exception_only(error)).rstrip()
         raise ScriptError(path, f"it is no valid Python\n{shown}") from None

@@ -54,7 +54,7 @@ AUTHORITIES = {
 
 def expected_job(name: str, role: str, retries: int, pod: Manifest) -> Manifest:
     labels = {"hyn-k8s.dev/role": role, "app.kubernetes.io/component": role}
-    exit_codes = {"containerName": role, "operator": "NotIn", "values": [75, 137, 143]}
+    exit_codes = {"containerName": role, "operator": "NotIn", "values": [75, 128, 137, 143]}
     disruption = {"type": "DisruptionTarget", "status": "True"}
     settings = {
         key: value

@@ -101,6 +101,17 @@ def test_a_driver_that_fails_without_a_reason_leaves_its_counts() -> None:
     assert found.outcome == outcome(65)
 
 
+def test_what_the_storage_has_of_an_earlier_driver_is_not_the_end_of_this_one() -> None:
+    """The search was retried, and its next driver crashed without a word."""
+    crashed = ended_pod(None, code=139)
+    earlier = ended_pod(outcome(65, Cause.SCRIPT, "no column 'age'"), role="report")
+    report = job("report", ended="Complete")
+    found = failed(crashed, earlier, driver=REFUSED, report=report)
+    assert found.reason is Reason.SCRIPT_FAILED
+    assert "ended with exit code 139" in found.message
+    assert found.outcome is not None  # its counts are the latest there are
+
+
 class TestRetriesAreUsedUp:
     def test_with_what_the_last_driver_said(self) -> None:
         left = outcome(75, Cause.SCHEDULER, "the scheduler is away")

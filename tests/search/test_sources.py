@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import pathlib
 import sys
 import types
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
-from hyn_k8s.search.sources import Sources, read_own_sources
+from hyn_k8s.errors import ScriptError
+from hyn_k8s.search.sources import Sources, read_own_sources, read_script
 
 
 @pytest.fixture
@@ -130,3 +134,18 @@ class TestModules:
         with sources.watching():
             importlib.reload(importlib.import_module("wave"))
         assert sources._modules == {}
+
+
+@pytest.mark.parametrize(
+    ("number", "passes"), [(errno.ESTALE, True), (errno.EIO, True), (errno.ENOENT, False)]
+)
+def test_a_script_on_a_volume_that_is_away_may_be_read_later(
+    monkeypatch: pytest.MonkeyPatch, number: int, passes: bool
+) -> None:
+    def refusing(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("builtins.open", refusing)
+    with pytest.raises(ScriptError) as caught:
+        read_script("/opt/share/search.py")
+    assert caught.value.retry is passes
