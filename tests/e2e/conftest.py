@@ -15,7 +15,7 @@ from tests.e2e.helm import Helm, install_shared
 from tests.e2e.kube import Kube
 from tests.e2e.kubectl import kubectl
 from tests.e2e.objects import CLAIM, CLUSTER, shared_volume
-from tests.e2e.search_jobs import API, KIND, NAME, Kept, in_bucket, on_claim
+from tests.e2e.search_jobs import API, KIND, Kept, in_bucket, on_claim
 from tests.e2e.servers import KEYS, await_server, minio
 from tests.kind.cluster import Cluster, read_cluster
 from tests.kind.images import ROOT
@@ -90,7 +90,8 @@ def _namespace(kube: Kube, cluster: Cluster, test: pytest.Item) -> Iterator[str]
     finally:
         if test.stash.get(FAILED, False):
             show(cluster, name)
-        kube.await_gone(API, KIND, NAME, name)
+        for search in kube.find(API, KIND, name):
+            kube.await_gone(API, KIND, search["metadata"]["name"], name)
         # Its children go only while dask's controller sees the namespace as it was.
         kube.await_gone("kubernetes.dask.org/v1", "DaskCluster", CLUSTER, name)
         # Whatever else it has goes by itself, and there is room for pods that are still about to.

@@ -54,13 +54,21 @@ def applied(kube: Kube, cluster: Cluster, namespace: str, kept: Kept, **spec: An
 
 
 class AppliedSearch:
-    """The SearchJob of a namespace."""
+    """A SearchJob of a namespace, of the name that they have unless there are several."""
 
-    def __init__(self, kube: Kube, namespace: str, image: str, kept: Kept) -> None:
+    def __init__(
+        self, kube: Kube, namespace: str, image: str, kept: Kept, name: str = NAME
+    ) -> None:
         self._kube = kube
         self._image = image
         self._kept = kept
         self.namespace = namespace
+        self.name = name
+        self._labels = f"hyn-k8s.dev/search={name}"
+
+    def another(self, name: str) -> AppliedSearch:
+        """One beside it, on the same storage, that has not been applied yet."""
+        return AppliedSearch(self._kube, self.namespace, self._image, self._kept, name)
 
     def apply(self, **spec: Any) -> None:
         """Have it with this spec and the storage, and with pods that are few and small.
@@ -73,22 +81,22 @@ class AppliedSearch:
         manifest = {
             "apiVersion": API,
             "kind": KIND,
-            "metadata": {"name": NAME},
+            "metadata": {"name": self.name},
             "spec": {field: value for field, value in whole.items() if value is not None},
         }
         self._kube.apply([manifest], self.namespace)
 
     def patch(self, **spec: Any) -> None:
         """Change fields of its spec."""
-        self._kube.patch(API, KIND, NAME, self.namespace, {"spec": spec})
+        self._kube.patch(API, KIND, self.name, self.namespace, {"spec": spec})
 
     def delete(self) -> None:
         """Delete it, and wait until it is gone."""
-        self._kube.await_gone(API, KIND, NAME, self.namespace)
+        self._kube.await_gone(API, KIND, self.name, self.namespace)
 
     def manifest(self) -> Object:
         """It, as it is now."""
-        found = self._kube.get(API, KIND, NAME, self.namespace)
+        found = self._kube.get(API, KIND, self.name, self.namespace)
         assert found is not None, "the SearchJob is there"
         return found
 
@@ -118,7 +126,7 @@ class AppliedSearch:
             is_so = each.get("status") == status and reason in (None, each.get("reason"))
             return is_so and says in each.get("message", "")
 
-        self._kube.await_status(API, KIND, NAME, self.namespace, holds, seconds)
+        self._kube.await_status(API, KIND, self.name, self.namespace, holds, seconds)
         return self.condition(type_)
 
     def await_complete(self, seconds: float = 240.0) -> Object:
@@ -127,7 +135,7 @@ class AppliedSearch:
         def has_ended(found: Object) -> bool:
             return found.get("phase") in ("Complete", "Failed")
 
-        status = self._kube.await_status(API, KIND, NAME, self.namespace, has_ended, seconds)
+        status = self._kube.await_status(API, KIND, self.name, self.namespace, has_ended, seconds)
         assert status["phase"] == "Complete", status
         return status
 
@@ -137,7 +145,7 @@ class AppliedSearch:
         def has_ended(found: Object) -> bool:
             return found.get("phase") in ("Complete", "Failed")
 
-        self._kube.await_status(API, KIND, NAME, self.namespace, has_ended, seconds)
+        self._kube.await_status(API, KIND, self.name, self.namespace, has_ended, seconds)
         failed = self.condition("Failed")
         assert failed.get("reason") == reason, self.status()
         return str(failed["message"])
@@ -149,14 +157,14 @@ class AppliedSearch:
         with three starting at a time on two cores.
         """
         self._kube.await_status(
-            *(API, KIND, NAME, self.namespace),
+            *(API, KIND, self.name, self.namespace),
             lambda status: (status.get("trials") or {}).get("done", 0) >= trials,
             seconds,
         )
 
     def pods(self, role: str | None = None) -> list[Object]:
         """Its pods that have not been told to end."""
-        labels = SEARCH if role is None else f"{SEARCH},hyn-k8s.dev/role={role}"
+        labels = self._labels if role is None else f"{self._labels},hyn-k8s.dev/role={role}"
         return self._kube.pods(self.namespace, labels)
 
     def delete_a_pod(self, role: str) -> None:
@@ -168,7 +176,7 @@ class AppliedSearch:
         """Wait until it has no pods at all that run."""
 
         def running() -> list[str]:
-            pods = self._kube.find("v1", "Pod", self.namespace, SEARCH)
+            pods = self._kube.find("v1", "Pod", self.namespace, self._labels)
             return [
                 pod["metadata"]["name"]
                 for pod in pods
