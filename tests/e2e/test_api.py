@@ -208,6 +208,7 @@ BAD: dict[str, tuple[Spec, str, str]] = {
         "spec.startupTimeoutSeconds",
         "greater than or equal to 10",
     ),
+    "a path for a run": ({"run": "../theirs"}, "spec.run", "should match"),
     "negative retries": ({"driverRetries": -1}, "spec.driverRetries", "greater than or equal to 0"),
     "a switch in words": ({"suspend": "yes"}, "spec.suspend", "boolean"),
 }
@@ -228,6 +229,7 @@ MUST_STAY: dict[str, Spec] = {
     "the image": {"image": "another:1"},
     "the arguments": {"args": ["--rows", "10"]},
     "the storage": _s3(),
+    "the run": {"run": "old-0c1f6a52"},
     "the executors": {"executors": 4},
     "the workers": _worker(priorityClassName="high"),
 }
