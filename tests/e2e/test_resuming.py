@@ -146,6 +146,7 @@ def server(
     run(True)
 
 
+@pytest.mark.full
 def test_a_storage_that_is_away_for_longer_than_all_patience_ends_no_search(
     kube: Kube, cluster: Cluster, namespace: str, bucket: Kept, server: Callable[[bool], None]
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e import helm
-from tests.e2e.kube import Kube
+from tests.e2e.kube import EVERY, Kube
 from tests.e2e.search_jobs import AppliedSearch, Kept, applied, on_claim
 from tests.faults.scripts import SCRIPT
 from tests.kind.cluster import Cluster
@@ -41,6 +41,30 @@ def test_a_pod_is_deleted(running: AppliedSearch, role: str) -> None:
     running.delete_a_pod(role)
     running.await_complete()
     running.check_trials(TRIALS)
+
+
+@pytest.mark.full
+def test_a_trial_that_outlasts_its_driver_is_waited_for(
+    kube: Kube, cluster: Cluster, namespace: str, claim: str
+) -> None:
+    """It takes 100 s, and a driver that is told to leave does so within 60."""
+    search = applied(
+        *(kube, cluster, namespace, on_claim(claim, namespace)),
+        script={"inline": SCRIPT},
+        args=["--trials", "1", "--seconds", "250"],
+        executors=1,
+    )
+    until(lambda: (search.status().get("trials") or {}).get("running"), "the trial", 240, EVERY)
+    first = search.pods("driver")[0]["metadata"]["name"]
+    search.delete_a_pod("driver")
+    until(
+        lambda: [pod for pod in search.pods("driver") if pod["metadata"]["name"] != first],
+        *("another driver", 120, EVERY),
+    )
+    (second,) = search.pods("driver")
+    search.await_complete()
+    (trial,) = search.check_trials(1)
+    assert trial["started"] < second["metadata"]["creationTimestamp"] < trial["ended"]
 
 
 STARTUP_SECONDS = 90
