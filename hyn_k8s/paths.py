@@ -124,12 +124,12 @@ class SearchPaths:
 
     @property
     def outcomes(self) -> str:
-        """The directory of outcomes that workers leave; there only until the search ends."""
+        """The directory of outcomes that workers store; there only until the search ends."""
         return f"{self.directory}/outcomes"
 
-    def left_outcome(self, number: int, sample: bytes) -> str:
-        """The outcome of a trial of the pickled ``sample``, left by whichever worker ran it, for a
-        driver that did not hear of it."""
+    def outcome(self, number: int, sample: bytes) -> str:
+        """The outcome of a trial of the pickled ``sample``, stored by whichever worker ran it, for
+        a driver that did not hear of it."""
         return f"{self.outcomes}/{number:05d}_{hashlib.sha256(sample).hexdigest()[:12]}.pkl"
 
     @property

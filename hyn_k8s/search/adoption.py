@@ -1,10 +1,10 @@
-"""A trial that was begun for a driver that is gone, and what the next driver makes of it.
+"""Trials that were begun for a driver that is gone, and how the next driver gets their outcomes.
 
-Tasks of a driver that dies are forgotten by the scheduler, and the threads that run them go on. So
-the outcome of a trial that took its time is left on the storage, where it is known by the trial's
-number and sample. The next driver submits the trial again, to the worker that was heard to run it:
-that waits for the execution that is there, and hands over its outcome. If there is none, because
-the worker is gone too, the trial is run anew.
+The scheduler forgets the tasks of a driver that dies, but the threads that run them go on. So a
+worker stores the outcome of each trial that ran for a second or more, under the trial's number and
+sample. The next driver asks the workers which of its trials they run, and submits each of these to
+the worker that runs it. That worker waits for the execution that is under way and returns the
+stored outcome. If there is none, because the worker is gone too, the trial is run again.
 """
 
 from __future__ import annotations
@@ -12,63 +12,65 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from hyn_k8s.errors import StorageError
+from hyn_k8s.errors import StorageError, WorkerError
+from hyn_k8s.search import site
 from hyn_k8s.search.outcome import FAILED, Outcome
 from hyn_k8s.search.site import Site
 
-LEFT_AFTER_SECONDS = 1.0
-"""How long a trial takes at least whose outcome is left. To run a shorter one again is cheaper."""
+STORED_AFTER_SECONDS = 1.0
+"""How long a trial runs at least whose outcome is stored. To run a shorter one again is cheaper."""
+
+LOOK_SECONDS = 1.0
+"""How often a task that waits for another execution looks whether its own driver is gone."""
 
 
 class Running(NamedTuple):
-    """A trial that a worker was heard to have begun, and not to have ended."""
+    """A trial that a worker runs."""
 
     worker: str
     """The worker's address."""
-    begun: float
-    """When, in seconds since the epoch by the scheduler's clock."""
-
-
-def still_running(
-    events: Iterable[tuple[float, Mapping[str, Any]]], workers: Collection[str]
-) -> dict[str, Running]:
-    """By the path of its ``left_outcome``: each trial that one of ``workers`` still runs.
-
-    ``events`` is what workers said to earlier drivers, each with the scheduler's time.
-    """
-    begun: dict[str, tuple[str, Running]] = {}
-    for at, said in events:
-        if "started" in said and said["worker"] in workers:
-            begun[said["started"]] = said["trial"], Running(said["worker"], at - said["ran"])
-        if "ended" in said:
-            begun.pop(said["ended"], None)
-    return dict(begun.values())
+    ran: float
+    """For how many seconds it has run."""
 
 
 @dataclass
-class _Shared:
-    """What executions of one trial in this process share: one runs, others wait."""
+class Shared:
+    """What the executions of one trial in this process share: one runs, the others wait."""
 
     lock: threading.Lock
     begun: float
-    """When the first of those that are here began, on the monotonic clock."""
+    """When the one that runs began, on the monotonic clock."""
     count: int = 0
 
 
-_executions: dict[tuple[str, str], _Shared] = {}
+_executions: dict[tuple[str, str], Shared] = {}
 _lock = threading.Lock()
 
 
+def running_here(url: str, directory: str) -> dict[str, float]:
+    """By the path of its stored outcome: each trial that runs in this process, and for how long.
+
+    Those of the storage ``url`` that have their outcomes in ``directory``.
+    """
+    now = time.monotonic()
+    with _lock:
+        return {
+            path: now - shared.begun
+            for (its_url, path), shared in _executions.items()
+            if its_url == url and path.startswith(f"{directory}/")
+        }
+
+
 @contextlib.contextmanager
-def shared_execution(here: Site, path: str) -> Iterator[_Shared]:
+def shared_execution(here: Site, path: str) -> Iterator[Shared]:
     """Within, what executions in this process of the trial with the outcome ``path`` share."""
     key = here.storage.url, path
     with _lock:
-        shared = _executions.setdefault(key, _Shared(threading.Lock(), time.monotonic()))
+        shared = _executions.setdefault(key, Shared(threading.Lock(), time.monotonic()))
         shared.count += 1
     try:
         yield shared
@@ -79,8 +81,26 @@ def shared_execution(here: Site, path: str) -> Iterator[_Shared]:
                 del _executions[key]
 
 
-def read_left(here: Site, path: str) -> bytes | None:
-    """The outcome that an earlier execution left, None if none did.
+@contextlib.contextmanager
+def alone(shared: Shared, run: str) -> Iterator[bool]:
+    """Wait until no other execution runs, then be the one; whether there was another.
+
+    Raises:
+        WorkerError: this process has left the run with the key ``run`` meanwhile.
+    """
+    waited = False
+    while not shared.lock.acquire(timeout=0.0 if not waited else LOOK_SECONDS):
+        waited = True
+        if not site.has_joined(run):
+            raise WorkerError("of this trial", f"the driver of the run {run} is gone")
+    try:
+        yield waited
+    finally:
+        shared.lock.release()
+
+
+def read_outcome_at(here: Site, path: str) -> bytes | None:
+    """The pickled Outcome that an earlier execution stored, None if none did.
 
     Raises:
         StorageError: it cannot be read.
@@ -90,13 +110,13 @@ def read_left(here: Site, path: str) -> bytes | None:
     return None
 
 
-def leave(here: Site, path: str, outcome: Outcome, pickled: bytes) -> None:
-    """Write the outcome for another driver than the one it is sent to, if it took its time.
+def store_outcome(here: Site, path: str, outcome: Outcome, pickled: bytes) -> None:
+    """Write the outcome for another driver than the one it is sent to, if the trial was long.
 
-    A failure is not left. It may be due to the next driver, whose trials run beside this one and
+    A failure is not stored. It may be due to the next driver, whose trials run beside this one and
     define the script's classes anew. If the storage fails, too, the trial is run again.
     """
-    took = outcome.ended - outcome.started
-    if outcome.status != FAILED and took >= LEFT_AFTER_SECONDS:
+    ran = outcome.ended - outcome.started
+    if outcome.status != FAILED and ran >= STORED_AFTER_SECONDS:
         with contextlib.suppress(StorageError):
             here.storage.write(path, pickled)

@@ -25,10 +25,20 @@ class _Begun(NamedTuple):
     due: float
     """When it is to be told, on the monotonic clock."""
     search: SearchTask
-    trial: str
-    """What its outcome is called, which tells it from any other trial of the run."""
     since: float
     """When its execution began, on the monotonic clock."""
+
+
+class Announced(NamedTuple):
+    """A task of which the driver is told, or has been."""
+
+    announcer: Announcer
+    task: str
+    search: SearchTask
+
+    def begin_anew(self) -> None:
+        """It has waited for another execution of its trial, in vain, and runs it from now on."""
+        self.announcer.begin_anew(self.task, self.search)
 
 
 class Announcer:
@@ -43,23 +53,33 @@ class Announcer:
         """Whether a look is due."""
 
     @contextlib.contextmanager
-    def announced(self, task: str, search: SearchTask, trial: str, since: float) -> Iterator[None]:
+    def announced(self, task: str, search: SearchTask, since: float) -> Iterator[Announced]:
         """Within, the driver is told that ``task`` has begun.
 
-        It runs ``trial``, or waits for an execution of it that began at ``since``.
+        It runs its trial, or waits for an execution of it, since ``since`` on the monotonic clock.
         """
         due = time.monotonic() + ANNOUNCE_AFTER_SECONDS
         with self._lock:
-            self._begun[task] = _Begun(due, search, trial, since)
+            self._begun[task] = _Begun(due, search, since)
             looks, self._looks = self._looks, True
         if not looks:
             loop = self._worker.loop
             loop.add_callback(loop.call_later, ANNOUNCE_AFTER_SECONDS, self._look)
         try:
-            yield
+            yield Announced(self, task, search)
         finally:
             with self._lock:
                 self._begun.pop(task, None)
+
+    def begin_anew(self, task: str, search: SearchTask) -> None:
+        """``task`` does not wait any more and runs its trial from now on."""
+        now = time.monotonic()
+        with self._lock:
+            if task in self._begun:
+                self._begun[task] = self._begun[task]._replace(since=now)
+                return
+        message = {"anew": task, "worker": self._worker.address, "search": search.paths.name}
+        self._worker.loop.add_callback(self._worker.log_event, site.topic(search.key), message)
 
     def _look(self) -> None:
         """Tell what is due, and look again when the next one is."""
@@ -75,7 +95,6 @@ class Announcer:
                 "started": task,
                 "worker": self._worker.address,
                 "search": each.search.paths.name,
-                "trial": each.trial,
                 "ran": now - each.since,
             }
             self._worker.log_event(site.topic(each.search.key), message)

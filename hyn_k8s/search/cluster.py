@@ -23,7 +23,7 @@ from hyn_k8s import contract
 from hyn_k8s.errors import HynError, SchedulerError, WorkerError
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import site
-from hyn_k8s.search.adoption import Running, still_running
+from hyn_k8s.search.adoption import Running, running_here
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.storage import Storage
@@ -62,7 +62,6 @@ class Cluster:
         self._opened = contextlib.ExitStack()
         self._embed = embed
         self._embedded: EmbeddedCluster | None = None
-        self._earlier_keys = earlier_keys
         self.key = key
         self.started: dict[str, tuple[str, float]] = {}
         """By the key of a task that a worker has begun: its address, and when this was heard.
@@ -88,7 +87,7 @@ class Cluster:
         try:
             self.client = live or self._connect(settings)
             self.address = str(self.client.scheduler.address)
-            self._dismiss_earlier()
+            self._dismiss_earlier(earlier_keys)
             self._admit_workers(storage, run, epoch)
             self._start_workers(settings.executors)
         except BaseException:
@@ -131,13 +130,19 @@ class Cluster:
             return next((address for address, keys in self.tasks().items() if keys == [key]), "")
         return ""
 
-    def trials_of_earlier_drivers(self) -> dict[str, Running]:
-        """What workers still run for earlier drivers, by the path of each trial's outcome."""
-        events: list[Any] = []
-        for key in self._earlier_keys:
-            with contextlib.suppress(Exception):  # without a scheduler nothing runs that is known
-                events += self.client.get_events(site.topic(key))
-        return still_running(events, self.addresses())
+    def running_trials(self, url: str, directory: str) -> dict[str, Running]:
+        """What workers run, by the path of each trial's outcome on the storage ``url``.
+
+        Those in ``directory``. A worker that does not say counts as one that runs nothing.
+        """
+        found: dict[str, dict[str, float]] = {}
+        with contextlib.suppress(OSError, TimeoutError):  # without a scheduler nobody runs anything
+            found = self.client.run(running_here, url, directory, on_error="ignore")
+        return {
+            path: Running(address, ran)
+            for address, trials in found.items()
+            for path, ran in trials.items()
+        }
 
     def forget(self, key: str) -> tuple[bool, bool]:
         """Whether a task that is over had begun, and whether its worker said that it leaves."""
@@ -162,11 +167,12 @@ class Cluster:
         worker = self.client.scheduler_info().get("workers", {}).get(address)
         if worker is None or address.startswith("inproc://"):
             return
-        with contextlib.suppress(Exception):  # it may go by itself at this moment
+        # It may go by itself at this moment.
+        with contextlib.suppress(OSError, TimeoutError, KeyError, ValueError):
             if worker.get("nanny"):
                 self.client.restart_workers([address], timeout=WORKER_STOP_SECONDS)
             else:
-                self.client.run(os._exit, 1, workers=[address], wait=False)
+                self.client.run(_end_process, workers=[address], wait=False)
 
     def close(self) -> None:
         """Take the run off the workers and close what was opened here."""
@@ -217,10 +223,10 @@ class Cluster:
         if prepared:
             self._join()
 
-    def _dismiss_earlier(self) -> None:
+    def _dismiss_earlier(self, keys: Sequence[str]) -> None:
         if self._embedded is not None:
             return
-        for key in self._earlier_keys:
+        for key in keys:
             with contextlib.suppress(Exception):  # most have gone with their driver
                 self.client.unregister_worker_plugin(site.topic(key))
 
@@ -258,6 +264,8 @@ class Cluster:
             if key in self.started:
                 self.begun_again.get(message["search"], _ignore)(key)
             self.started[key] = (message["worker"], time.monotonic() - message["ran"])
+        if "anew" in message:
+            self.started[message["anew"]] = (message["worker"], time.monotonic())
         if "leaving" in message:
             self.left.update(message["leaving"])
         if "wanted" in message:
@@ -292,6 +300,11 @@ def live_client() -> Client | None:
     except ValueError:
         return None
     return client if client.status == "running" and not client.asynchronous else None
+
+
+async def _end_process() -> None:
+    """On a worker: end its process at once, with whatever it does."""
+    os._exit(1)
 
 
 def _ignore(*_: object) -> None:

@@ -3,8 +3,8 @@
 Results and other news come through a queue (``news``), so nothing polls. A trial that lost its
 worker is submitted again, for as many attempts as it is allowed (``attempts``).
 
-Every wait has an end. A trial past its time is stopped with its worker. Ten seconds without any
-news are reason to look: whether there is a scheduler, are workers, and whether each trial is where
+Every wait has an end. A trial past its time is stopped with its worker. Every ten seconds the
+driver looks whether there is a scheduler, are workers, and whether each trial is where
 it can still end (``submissions``). A scheduler that is gone is waited for and given all trials
 anew.
 """
@@ -28,13 +28,13 @@ from hyn_k8s.search.news import AttemptOver, BegunAgain, Heard, Lost, News, Note
 from hyn_k8s.search.outcome import Ended, Failure, failed_outcome, failure_of, read_outcome
 from hyn_k8s.search.remote import run_trial_remotely
 from hyn_k8s.search.state import InFlight
-from hyn_k8s.search.submissions import Submissions
+from hyn_k8s.search.submissions import Submissions, Submitted
 from hyn_k8s.search.trial import SearchTask
 from hyn_k8s.search.trouble import Trouble
 from hyn_k8s.search.watch import ClusterWatch
 
 LOOK_SECONDS = 10.0
-"""How often a driver that hears nothing looks whether anything can still come."""
+"""How often a driver looks whether anything can still come, and who is overdue."""
 
 RECONNECT_SECONDS = 2.0
 
@@ -47,7 +47,7 @@ class DaskExecution:
 
     ``renew`` gives another connection when the scheduler is gone; ``lost`` hears of each trial
     that lost a worker and whether it had begun there. Scheduler and workers may be away for
-    ``cluster_patience`` seconds.
+    ``cluster_patience`` seconds. ``url`` names the storage.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class DaskExecution:
         lost: Callable[[int, bool], None],
         tell: Callable[[str], None],
         cluster_patience: float,
+        url: str,
     ) -> None:
         self._cluster = cluster
         self._search = search
@@ -76,6 +77,9 @@ class DaskExecution:
         """Trials that are submitted together, when nothing more is heard or at ``_send_at``."""
         self._send_at = 0.0
         self._tasks = 0
+        self._url = url
+        self._look_due = 0.0
+        """When to look around next, on the monotonic clock."""
         self._news = News(search.paths.name)
         self._watch = ClusterWatch(cluster_patience, tell)
         self._avoided = AvoidedWorkers()
@@ -104,15 +108,15 @@ class DaskExecution:
             if self._watch.is_scheduler_away:
                 self._reconnect()
             self._submit_paused()
-            heard = self._hear(leave_at)
-            if heard is Note.WOKEN:
-                return None
-            if heard is not None:
-                ended = self._take(heard)
-            elif leave_at is not None and time.monotonic() >= leave_at:
-                return None
-            else:
+            if self._is_look_due():
                 ended = self._look()
+            else:
+                heard = self._hear(leave_at)
+                if heard is Note.WOKEN:
+                    return None
+                if heard is None and leave_at is not None and time.monotonic() >= leave_at:
+                    return None
+                ended = None if heard is None else self._take(heard)
             if ended is not None:
                 return ended
 
@@ -159,8 +163,7 @@ class DaskExecution:
         for number, attempt in attempts:
             running = placed[number]
             if running is not None:
-                ran = max(0.0, time.time() - running.begun)
-                self._submit_to([running.worker], [(number, attempt)], ran)
+                self._submit_to([running.worker], [(number, attempt)], running.ran)
 
     def _submit_to(
         self, workers: list[str] | None, attempts: list[tuple[int, Attempt]], ran: float = 0.0
@@ -178,17 +181,17 @@ class DaskExecution:
             workers=workers,
         )
         for (number, attempt), future in zip(attempts, futures, strict=True):
-            self._trials.add(number, attempt, future, ran)
+            self._trials.add(number, attempt, future, workers or (), ran)
             self._news.follow(client, number, future)
 
     def _place_of(self, number: int, attempt: Attempt) -> Running | None:
         """Where the trial runs for an earlier driver; once only, since that may come to nothing."""
         if not attempt.again:
             return None
+        paths = self._search.paths
         if self._running is None:
-            self._running = self._cluster.trials_of_earlier_drivers()
-        left = self._search.paths.left_outcome(number, attempt.sample)
-        return self._running.pop(left, None)
+            self._running = self._cluster.running_trials(self._url, paths.outcomes)
+        return self._running.pop(paths.outcome(number, attempt.sample), None)
 
     def _next_key(self, number: int) -> str:
         """The key of another attempt's task."""
@@ -197,9 +200,12 @@ class DaskExecution:
 
     def _look_at(self, leave_at: float | None) -> float:
         """When it is time to look at something, if nothing is heard until then."""
-        pause = RECONNECT_SECONDS if self._watch.is_scheduler_away else LOOK_SECONDS
-        times = [time.monotonic() + pause, *self._trials.times(self._cluster.started)]
+        times = [self._look_due, *self._trials.times(self._cluster.started)]
         return min(times if leave_at is None else [*times, leave_at])
+
+    def _is_look_due(self) -> bool:
+        """Whether it is time to look at something; what has been heard goes first."""
+        return time.monotonic() >= self._look_at(None) and not self._news.is_waiting()
 
     def _take(self, heard: Heard) -> Ended | None:
         """What was heard; None unless a trial has ended by it."""
@@ -301,13 +307,20 @@ class DaskExecution:
     def _overrun(self) -> tuple[int, str] | None:
         """A trial that has run for longer than it may, and its worker's address."""
         for number in self._trials.overdue(self._cluster.started):
-            key = self._trials[number].key
-            # A trial that never lets go of the interpreter keeps its worker from announcing it.
-            address, _ = self._cluster.started.get(key) or (self._cluster.sole_worker_of(key), 0)
+            address = self._worker_of(self._trials[number])
             if address:
                 return number, address
             self._trials.give_time(number)
         return None
+
+    def _worker_of(self, trial: Submitted) -> str:
+        """The address of the worker that runs the trial; empty if none is known to."""
+        if trial.key in self._cluster.started:
+            return self._cluster.started[trial.key][0]
+        if trial.begun is not None:
+            return trial.workers[0]
+        # A trial that never lets go of the interpreter keeps its worker from announcing it.
+        return self._cluster.sole_worker_of(trial.key)
 
     def _stop(self, number: int, address: str) -> Ended:
         """End a trial with its worker: nothing less stops a thread."""
@@ -320,11 +333,13 @@ class DaskExecution:
         return self._failed(number, overrun(self._allowance.timeout or 0.0))
 
     def _look(self) -> Ended | None:
-        """Nothing has come for a while: see whether anything can, or a trial has to end.
+        """See whether anything can come, and whether a trial has to end.
 
         Raises:
             SchedulerError: scheduler or workers have been away for too long.
         """
+        pause = RECONNECT_SECONDS if self._watch.is_scheduler_away else LOOK_SECONDS
+        self._look_due = time.monotonic() + pause
         late = self._overrun()
         if late is not None:
             return self._stop(*late)
@@ -333,6 +348,7 @@ class DaskExecution:
         elif self._cluster.addresses():
             self._watch.find_workers()
             self._submit_stalled_again()
+            return self._take_from_lost_workers()
         else:
             self._watch.miss_workers(self._cluster.address)
         return None
@@ -355,6 +371,18 @@ class DaskExecution:
                     self._cluster.cancel([trial.future])
                     self._submit([(number, trial.attempt)])
 
+    def _take_from_lost_workers(self) -> Ended | None:
+        """A trial that was given to certain workers, all of which are gone, goes to any other."""
+        for number in self._trials.stranded(self._cluster.addresses()):
+            trial = self._trials[number]
+            self._cluster.cancel([trial.future])
+            begun, left = self._cluster.forget(trial.key)
+            ended = None if left else self._charge(number, begun)
+            if ended is not None:
+                return ended
+            self._submit([(number, self._trials[number].attempt)])
+        return None
+
     def _reconnect(self) -> None:
         """Try to connect again, and submit every trial that has not ended.
 
@@ -367,6 +395,7 @@ class DaskExecution:
             self._miss_scheduler()
             return
         self._watch.find_scheduler()
+        self._running = None
         self._news.listen(self._cluster)
         numbers = self._trials.numbers()
         self._submit([(number, self._trials[number].attempt) for number in numbers])

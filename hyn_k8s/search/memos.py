@@ -14,8 +14,6 @@ import pickle
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from typing import Any
 
-import cloudpickle
-
 from hyn_k8s.search.outcome import Outcome, StoredValues
 from hyn_k8s.search.site import Blob, write_blob
 from hyn_k8s.search.storage import Storage
@@ -30,14 +28,25 @@ def write_large_values(storage: Storage, path: str, outcome: Outcome) -> Outcome
     Raises:
         StorageError: they cannot be written.
     """
-    sizes = {key: len(cloudpickle.dumps(value)) for key, value in outcome.memo.items()}
-    large = {key: outcome.memo[key] for key, size in sizes.items() if size >= LARGE_VALUE}
+    pickled = {key: _pickled(value) for key, value in outcome.memo.items()}
+    large = {key: value for key, value in pickled.items() if len(value) >= LARGE_VALUE}
     if not large:
         return outcome
-    blob = write_blob(storage, path, cloudpickle.dumps(large))
+    blob = write_blob(storage, path, pickle.dumps(large))
     light = {key: None if key in large else value for key, value in outcome.memo.items()}
     stored = StoredValues(blob, tuple(large))
     return dataclasses.replace(outcome, memo=light, stored=stored)
+
+
+def _pickled(value: Any) -> bytes:
+    """``value``, by plain pickle; nothing if that may not be loaded without this process.
+
+    Then it travels, and a driver that cannot load it says so of the trial, at once.
+    """
+    try:
+        return pickle.dumps(value, protocol=5)
+    except Exception:
+        return b""
 
 
 class StoredMemo(dict[str, Any]):
@@ -55,7 +64,7 @@ class StoredMemo(dict[str, Any]):
     ) -> None:
         super().__init__(light)
         self.blob = blob
-        """A pickled dict of the large values."""
+        """A pickled dict of the large values, each of them pickled."""
         self._read = read
         for key in keys:
             super().__setitem__(key, _STORED)
@@ -113,7 +122,7 @@ class StoredMemo(dict[str, Any]):
     def _loaded(self, key: str, value: Any) -> Any:
         if value is not _STORED:
             return value
-        return pickle.loads(self._read(self.blob))[key]
+        return pickle.loads(pickle.loads(self._read(self.blob))[key])
 
 
 class _Stored:

@@ -35,7 +35,7 @@ class StoredValues:
     """Values of a memo that are in a file of their own."""
 
     blob: Blob
-    """A pickled dict of them."""
+    """A pickled dict of them, each of them pickled."""
     keys: tuple[str, ...]
 
 

@@ -97,4 +97,5 @@ def _on_dask(
         lost=lost,
         tell=session.reporter.tell,
         cluster_patience=settings.cluster_patience,
+        url=session.storage.url,
     )

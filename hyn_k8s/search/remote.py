@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pickle
+import time
 import uuid
 from typing import Any
 
@@ -18,7 +19,12 @@ from distributed import get_worker
 
 from hyn_k8s.errors import HynError, StorageError
 from hyn_k8s.search import hyper_models, knowledge, shipping, site
-from hyn_k8s.search.adoption import leave, read_left, shared_execution
+from hyn_k8s.search.adoption import (
+    alone,
+    read_outcome_at,
+    shared_execution,
+    store_outcome,
+)
 from hyn_k8s.search.announcing import announcer
 from hyn_k8s.search.knowledge import Known
 from hyn_k8s.search.memos import write_large_values
@@ -38,7 +44,8 @@ Dask's scheduler keeps the last thousand messages.
 def run_trial_remotely(task: bytes, number: int, sample: bytes, known: Known, again: bool) -> bytes:
     """``run_trial`` on this worker; the Outcome, pickled.
 
-    A trial that is begun ``again`` may have an outcome by now, or be running here: then it is that.
+    A trial that is begun ``again`` may have an outcome by now, or be running here: then that one's
+    outcome is returned.
 
     Raises:
         StorageError: the storage failed here; it names this worker.
@@ -57,20 +64,23 @@ def _run_trial_on(
     search = _enter_search(task)
     here = site.current(search.key)
     use_settings(search.table_settings)
-    key, left = worker.get_current_task(), search.paths.left_outcome(number, sample)
+    key, path = worker.get_current_task(), search.paths.outcome(number, sample)
     with (
-        shared_execution(here, left) as shared,
-        announcer(worker).announced(key, search, left, shared.begun),
-        shared.lock,
+        shared_execution(here, path) as shared,
+        announcer(worker).announced(key, search, shared.begun) as announced,
+        alone(shared, search.key) as waited,
     ):
-        pickled = read_left(here, left) if again else None
+        pickled = read_outcome_at(here, path) if again else None
         if pickled is None:
+            if waited:
+                shared.begun = time.monotonic()
+                announced.begin_anew()
             with seeded_trial(search.seed, number):
                 materials = _materials(search, here, known, worker)
                 told = shipping.loads(sample)
                 outcome = run_trial(search, number, told, materials, str(worker.name))
                 pickled = _pickled(search, here, outcome)
-            leave(here, left, outcome, pickled)
+            store_outcome(here, path, outcome, pickled)
     if len(pickled) <= SAID_BYTES:
         message = {"ended": key, "outcome": pickled, "search": search.paths.name}
         worker.log_event(site.topic(search.key), message)

@@ -29,7 +29,7 @@ from hyn_k8s.search.events import (
 )
 from hyn_k8s.search.outcome import Outcome, read_outcome
 from hyn_k8s.search.past import Past
-from hyn_k8s.search.site import Blob
+from hyn_k8s.search.site import Blob, Site
 from hyn_k8s.search.state import Report, SearchState
 from hyn_k8s.search.storage import Storage
 
@@ -106,10 +106,16 @@ class Replay:
         group: list[Blob] = []
         for blob in (result for result in told if isinstance(result, Blob)):
             if group and sum(each.size for each in (*group, blob)) > READ_BYTES:
-                yield from self._storage.read_all([each.path for each in group])
+                yield from self._read(group)
                 group = []
             group.append(blob)
-        yield from self._storage.read_all([each.path for each in group])
+        yield from self._read(group)
+
+    def _read(self, blobs: list[Blob]) -> list[bytes]:
+        try:
+            return self._storage.read_all([each.path for each in blobs])
+        except FileNotFoundError:  # not yet seen on this node, or gone
+            return [Site(self._storage).blob(each) for each in blobs]
 
     def _restore(self) -> None:
         """From here on the searcher takes part."""

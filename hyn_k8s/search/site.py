@@ -135,6 +135,11 @@ def leave(key: str) -> None:
     _sites.pop(key, None)
 
 
+def has_joined(key: str) -> bool:
+    """Whether this process has joined the run ``key``, and has not left it."""
+    return key in _sites
+
+
 def current(key: str) -> Site:
     """The site of the run ``key``, with Hypernets' ``fs`` bound to its storage.
 

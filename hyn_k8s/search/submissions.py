@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from distributed import Future
@@ -36,6 +36,10 @@ class Submitted:
     """When this attempt was submitted."""
     paused_until: float | None = None
     """When to submit it after a pause."""
+    workers: tuple[str, ...] = ()
+    """The addresses of the only workers that may run it; none where any may."""
+    begun: float | None = None
+    """When an earlier driver's execution of it began, which this attempt waits for."""
 
     @property
     def key(self) -> str:
@@ -59,12 +63,22 @@ class Submissions:
     def __contains__(self, number: int) -> bool:
         return number in self._trials
 
-    def add(self, number: int, attempt: Attempt, future: Future | None, ran: float = 0.0) -> None:
+    def add(
+        self,
+        number: int,
+        attempt: Attempt,
+        future: Future | None,
+        workers: Sequence[str] = (),
+        ran: float = 0.0,
+    ) -> None:
         """The trial's latest attempt begins now, as ``future``, if there is a scheduler.
 
-        It has run for ``ran`` seconds already, if it is one that an earlier driver began.
+        Only ``workers`` may run it, if there are any. It waits for an execution that has run for
+        ``ran`` seconds already, if that is more than 0.
         """
-        self._trials[number] = Submitted(attempt, future, time.monotonic() - ran)
+        now = time.monotonic()
+        begun = now - ran if ran else None
+        self._trials[number] = Submitted(attempt, future, now, workers=tuple(workers), begun=begun)
 
     def pause(self, number: int, attempt: Attempt, seconds: float) -> None:
         """The trial's latest attempt is to begin in ``seconds``."""
@@ -122,6 +136,14 @@ class Submissions:
         now = time.monotonic()
         return [number for number, end in self._ends(started) if end <= now]
 
+    def stranded(self, workers: Collection[str]) -> list[int]:
+        """The trials that none of ``workers`` may run; Dask would keep them waiting for another."""
+        return [
+            number
+            for number, trial in self._trials.items()
+            if trial.workers and not any(each in workers for each in trial.workers)
+        ]
+
     def give_time(self, number: int) -> None:
         """The trial waits for its turn: its time has not begun."""
         now = time.monotonic()
@@ -141,9 +163,14 @@ class Submissions:
         if self._timeout is None:
             return []
         return [
-            (number, started[trial.key][1] + self._timeout)
-            if trial.key in started
-            else (number, trial.since + SILENT_SECONDS + self._timeout)
+            (number, self._end(trial, started, self._timeout))
             for number, trial in self._trials.items()
             if trial.future is not None
         ]
+
+    def _end(self, trial: Submitted, started: Started, timeout: float) -> float:
+        if trial.key in started:
+            return started[trial.key][1] + timeout
+        if trial.begun is not None:  # it may have ended meanwhile, which takes a moment to be heard
+            return max(trial.begun + timeout, trial.since + SILENT_SECONDS)
+        return trial.since + SILENT_SECONDS + timeout

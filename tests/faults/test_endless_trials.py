@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
-from tests.faults.clusters import FragileCluster, lives
+from tests.faults.clusters import FragileCluster, fragile_cluster, lives
 from tests.faults.drivers import Scene
 from tests.faults.marks import first_on_a_directory
 from tests.waiting import until
@@ -32,6 +34,18 @@ def test_it_is_stopped_and_the_others_succeed(
     assert driver.ended() == 0, driver.said
     scene.check(monkeypatch, trials=8, failed=[3])
     check_timed_out(scene, 3)
+
+
+@first_on_a_directory
+def test_on_a_worker_that_nobody_starts_again_too(
+    scene: Scene, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fragile_cluster(tmp_path / "cluster", 2, "--no-nanny") as cluster:
+        flags = "--run it --executors 2 --trial-timeout 3"
+        driver = scene.drive("--trials 6 --endless 3", cluster.address, flags=flags)
+        assert driver.ended() == 0, driver.said
+        scene.check(monkeypatch, trials=6, failed=[3])
+        check_timed_out(scene, 3)
 
 
 @pytest.mark.faults

@@ -1,64 +1,34 @@
-"""What a driver finds of trials that an earlier one began, and how executions share one trial."""
+"""How executions of one trial share it, and what is stored of it for another driver."""
 
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import threading
 import time
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from hyn_k8s.errors import StorageError
+from hyn_k8s.errors import StorageError, WorkerError
+from hyn_k8s.search import site
 from hyn_k8s.search.adoption import (
-    LEFT_AFTER_SECONDS,
-    Running,
-    leave,
-    read_left,
+    STORED_AFTER_SECONDS,
+    alone,
+    read_outcome_at,
+    running_here,
     shared_execution,
-    still_running,
+    store_outcome,
 )
 from hyn_k8s.search.fencing import FencedStorage
+from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.outcome import FAILED, PRUNED, SUCCEEDED, Outcome
+from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.site import Site
 from hyn_k8s.search.storage import Storage
 from tests.waiting import until
 
-HERE, THERE = "tcp://10.0.0.1:4000", "tcp://10.0.0.2:4000"
 PATH = "heart-1/search-1/outcomes/00007_abcdef012345.pkl"
-
-
-def started(task: str, worker: str = HERE, ran: float = 0.0) -> dict[str, Any]:
-    return {
-        "started": task,
-        "worker": worker,
-        "search": "search-1",
-        "trial": f"trial of {task}",
-        "ran": ran,
-    }
-
-
-def ended(task: str) -> dict[str, Any]:
-    return {"ended": task, "outcome": b"", "search": "search-1"}
-
-
-class TestStillRunning:
-    def test_what_began_and_did_not_end(self) -> None:
-        said = [(100.0, started("a", ran=0.5)), (101.0, started("b")), (102.0, ended("b"))]
-        assert still_running(said, [HERE]) == {"trial of a": Running(HERE, 99.5)}
-
-    def test_not_on_a_worker_that_is_gone(self) -> None:
-        said = [(100.0, started("a")), (100.0, started("b", THERE))]
-        assert set(still_running(said, [THERE])) == {"trial of b"}
-
-    def test_a_task_that_began_again_is_where_it_began_last(self) -> None:
-        said = [(100.0, started("a")), (200.0, started("a", THERE))]
-        assert still_running(said, [HERE, THERE]) == {"trial of a": Running(THERE, 200.0)}
-
-    def test_other_messages_say_nothing(self) -> None:
-        said: list[tuple[float, dict[str, Any]]]
-        said = [(1.0, {"joined": "node-1"}), (2.0, {"leaving": ["a"]}), (3.0, {"wanted": "x"})]
-        assert still_running(said, [HERE]) == {}
 
 
 @pytest.fixture
@@ -66,22 +36,53 @@ def here(storage: Storage) -> Site:
     return Site(storage)
 
 
+@pytest.fixture
+def run(here: Site) -> Iterator[str]:
+    """The key of a run that this process has joined."""
+    site.enter("run-key", here.storage)
+    yield "run-key"
+    site.leave("run-key")
+
+
+class Another:
+    """An execution of the trial at PATH in a thread of its own."""
+
+    def __init__(self, here: Site, run: str) -> None:
+        self.waited: list[bool] = []
+        self.error: WorkerError | None = None
+        self._arguments = here, run
+        self._thread = threading.Thread(target=self._execute)
+        self._thread.start()
+
+    def _execute(self) -> None:
+        here, run = self._arguments
+        try:
+            with shared_execution(here, PATH) as shared, alone(shared, run) as waited:
+                self.waited.append(waited)
+        except WorkerError as error:
+            self.error = error
+
+    def end(self) -> None:
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
 class TestSharedExecution:
-    def test_one_runs_and_another_waits(self, here: Site) -> None:
-        order: list[str] = []
-        with shared_execution(here, PATH) as first, first.lock:
-
-            def run() -> None:
-                with shared_execution(here, PATH) as second, second.lock:
-                    order.append("second")
-                    assert second.begun == first.begun
-
-            thread = threading.Thread(target=run)
-            thread.start()
+    def test_one_runs_and_another_waits(self, here: Site, run: str) -> None:
+        with shared_execution(here, PATH) as first, alone(first, run) as waited:
+            other = Another(here, run)
             until(lambda: first.count == 2, "the second execution", 10)
-            order.append("first")
-        thread.join(10)
-        assert order == ["first", "second"]
+            assert (waited, other.waited) == (False, [])
+        other.end()
+        assert other.waited == [True]
+
+    def test_one_whose_driver_is_gone_waits_no_more(self, here: Site, run: str) -> None:
+        with shared_execution(here, PATH) as first, alone(first, run):
+            other = Another(here, run)
+            until(lambda: first.count == 2, "the second execution", 10)
+            site.leave(run)
+            other.end()
+        assert "the driver of the run run-key is gone" in str(other.error)
 
     def test_its_time_begins_anew_when_nobody_runs_it(self, here: Site) -> None:
         with shared_execution(here, PATH) as first:
@@ -91,13 +92,26 @@ class TestSharedExecution:
             assert second.begun > first.begun
 
     def test_other_trials_and_other_storages_are_apart(
-        self, here: Site, storage: Storage, tmp_path: Any
+        self, here: Site, run: str, tmp_path: pathlib.Path
     ) -> None:
-        other = Site(type(storage)(storage.settings.__class__("file", str(tmp_path / "other"))))
+        other = Site(FileStorage(StorageSettings("file", str(tmp_path / "other"))))
         with contextlib.ExitStack() as all_at_once:
-            for site, path in ((here, PATH), (here, f"{PATH}-2"), (other, PATH)):
-                shared = all_at_once.enter_context(shared_execution(site, path))
-                assert shared.lock.acquire(blocking=False)
+            for its_site, path in ((here, PATH), (here, f"{PATH}-2"), (other, PATH)):
+                shared = all_at_once.enter_context(shared_execution(its_site, path))
+                assert all_at_once.enter_context(alone(shared, run)) is False
+
+
+class TestRunningHere:
+    def test_those_of_one_search_and_for_how_long(self, here: Site) -> None:
+        directory = PATH.rpartition("/")[0]
+        others = f"{directory}-2/00001_abcdef012345.pkl"
+        with shared_execution(here, PATH) as shared, shared_execution(here, others):
+            shared.begun -= 100
+            found = running_here(here.storage.url, directory)
+            assert running_here("s3://elsewhere", directory) == {}
+        assert list(found) == [PATH]
+        assert 100 <= found[PATH] < 110
+        assert running_here(here.storage.url, directory) == {}
 
 
 def away() -> None:
@@ -109,18 +123,18 @@ def outcome(status: str, took: float) -> Outcome:
     return Outcome(7, status, [0.5], took, 100.0, 100.0 + took, "node-1")
 
 
-class TestLeaving:
+class TestStoring:
     @pytest.mark.parametrize("status", [SUCCEEDED, PRUNED])
     def test_one_that_took_its_time_is_found(self, here: Site, status: str) -> None:
-        leave(here, PATH, outcome(status, LEFT_AFTER_SECONDS), b"it")
-        assert read_left(here, PATH) == b"it"
+        store_outcome(here, PATH, outcome(status, STORED_AFTER_SECONDS), b"it")
+        assert read_outcome_at(here, PATH) == b"it"
 
     @pytest.mark.parametrize(
-        "left", [outcome(SUCCEEDED, LEFT_AFTER_SECONDS / 2), outcome(FAILED, 3600.0)]
+        "left", [outcome(SUCCEEDED, STORED_AFTER_SECONDS / 2), outcome(FAILED, 3600.0)]
     )
     def test_a_short_one_or_a_failed_one_is_run_again(self, here: Site, left: Outcome) -> None:
-        leave(here, PATH, left, b"it")
-        assert read_left(here, PATH) is None
+        store_outcome(here, PATH, left, b"it")
+        assert read_outcome_at(here, PATH) is None
 
     def test_a_storage_that_is_away_does_not_fail_the_trial(self, storage: Storage) -> None:
-        leave(Site(FencedStorage(storage, away)), PATH, outcome(SUCCEEDED, 3600.0), b"it")
+        store_outcome(Site(FencedStorage(storage, away)), PATH, outcome(SUCCEEDED, 3600.0), b"it")

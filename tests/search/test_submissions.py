@@ -130,10 +130,27 @@ def test_only_what_was_submitted_long_ago_and_has_not_begun_is_unheard_of(
     assert list(trials.unheard_of({"b": ("here", 0.0)})) == [1]
 
 
-def test_a_trial_that_an_earlier_driver_began_has_what_is_left_of_its_time(
-    clock: StandingClock,
-) -> None:
-    trials = Submissions(60.0)
-    trials.add(1, ATTEMPT, future("a"), ran=50.0)
-    (end,) = trials.times({})
-    assert end == clock.now + 10.0 + SILENT_SECONDS
+class TestTakenOver:
+    """Trials that an earlier driver began, and that run."""
+
+    @pytest.mark.parametrize(
+        ("ran", "left"), [(20.0, 40.0), (55.0, SILENT_SECONDS), (3600.0, SILENT_SECONDS)]
+    )
+    def test_it_has_what_is_left_of_its_time_and_a_moment_to_say_that_it_has_ended(
+        self, clock: StandingClock, ran: float, left: float
+    ) -> None:
+        trials = Submissions(60.0)
+        trials.add(1, ATTEMPT, future("a"), ["tcp://here"], ran)
+        assert trials.times({}) == [clock.now + left]
+
+    def test_its_time_begins_anew_when_it_is_run_anew(self, clock: StandingClock) -> None:
+        trials = Submissions(60.0)
+        trials.add(1, ATTEMPT, future("a"), ["tcp://here"], 50.0)
+        assert trials.times({"a": ("tcp://here", clock.now)}) == [clock.now + 60.0]
+
+    def test_it_is_stranded_when_the_worker_is_gone(self) -> None:
+        trials = Submissions(None)
+        trials.add(1, ATTEMPT, future("a"), ["tcp://here", "tcp://there"])
+        trials.add(2, ATTEMPT, future("b"))
+        assert trials.stranded(["tcp://there"]) == []
+        assert trials.stranded(["tcp://elsewhere"]) == [1]
