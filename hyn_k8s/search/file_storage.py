@@ -1,7 +1,12 @@
-"""The shared storage on a directory that every node sees at the same path, and its errors' meaning.
+"""The shared storage on a directory that every node sees at the same path.
 
 A file is written aside, under a hidden name, and put in its place when it is whole and synced. What
 a driver that is killed leaves of that is known by its name.
+
+On NFS an answer may be about an earlier moment. A client whose server restarts sends a request
+again that was carried out already, and hears that a name is gone, or is there: then what the
+directory holds decides. And a name that it looked for too early it takes as missing for half a
+minute: so nothing is missing before it was looked for twice.
 """
 
 from __future__ import annotations
@@ -10,157 +15,116 @@ import builtins
 import contextlib
 import errno
 import os
-import re
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from hyn_k8s.errors import StorageError
+from hyn_k8s.search import files
+from hyn_k8s.search.file_errors import NO_HARD_LINKS, NOT_REMOVED, file_error
+from hyn_k8s.search.roots import Root, without_markers
 from hyn_k8s.search.settings import StorageSettings
 from hyn_k8s.search.storage import Storage
 
-REMEDIES = {
-    errno.ENOSPC: "no space is left on it; free some and run again",
-    errno.EDQUOT: "its quota is used up; free some space and run again",
-    errno.EROFS: "it is mounted read-only; mount it writable or choose another",
-    errno.EACCES: "this user may not write there; change its owner or choose another",
-    errno.EPERM: "this user may not write there; change its owner or choose another",
-    errno.ESTALE: "its mount has gone stale; mount it again",
-    errno.EIO: "it failed to read or write; see the system's log",
-    errno.ENOENT: "no directory can be made there; choose another",
-    errno.ENOTDIR: "a part of the path is a file; choose a directory",
-    errno.ENOTCONN: "its mount is not connected; mount it again",
-}
-"""What a failing file system means for a user, by errno."""
-
-
-_LASTING = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
-"""What nobody but the user mends, where it was so from the beginning."""
-
-_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-"""How file systems without hard links (SMB shares are some) refuse to make one."""
-
-
-_CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
-"""How file systems refuse to sync a directory that need not do so, or cannot."""
-
-_NOT_REMOVED = {errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR}
-"""How file systems say that a directory is in use: not empty, a mount point, a link to one."""
-
-_PARTIAL = re.compile(r"\.(.+)\.[0-9a-f]{32}", re.DOTALL)
-
-
-def partial_name(name: str) -> str:
-    """What the file ``name`` is called, beside it, until it is whole."""
-    return f".{name}.{uuid.uuid4().hex}"
-
-
-def whole_name(name: str) -> str | None:
-    """Of which file ``name`` is a ``partial_name``; None for any other name."""
-    match = _PARTIAL.fullmatch(name)
-    return match[1] if match else None
+T = TypeVar("T")
 
 
 class FileStorage(Storage):
     """A directory that every node sees at the same path.
 
     What was written outlasts a power failure: the file is synced, and then its directory.
-
-    Where a mount is lost an empty directory, or none, is left at its path. What is written there
-    would be lost when the mount comes back, so the directory is recognized by its inode, which a
-    file system keeps when it is mounted again.
     """
 
     def __init__(self, settings: StorageSettings) -> None:
         super().__init__(settings)
-        self._inode: int | None = None
+        self._root = Root(settings.root)
 
     def rooted(self, path: str) -> str:
         return os.path.join(self.settings.root, path)
 
+    def prove(self, path: str) -> None:
+        super().prove(path)
+        with self._explained():
+            self._root.mark()
+
+    def size(self, path: str) -> int:
+        """How many bytes the file at ``path`` has, as far as that is known; else 0."""
+        with contextlib.suppress(OSError):
+            return os.path.getsize(self.rooted(path))
+        return 0
+
     def read(self, path: str) -> bytes:
         with self._explained():
             try:
-                with open(self.rooted(path), "rb") as file:
-                    return file.read()
+                return self._seen(path, files.read_file)
             except (NotADirectoryError, IsADirectoryError) as error:
                 raise FileNotFoundError(*error.args) from error
 
     def write(self, path: str, data: bytes) -> None:
-        with self._explained(), self._written_aside(path, data) as aside:
+        with self._explained(writing=path), self._written_aside(path, data) as aside:
             try:
                 os.replace(aside, self.rooted(path))
-            except FileNotFoundError as error:
-                self._recognize()
-                raise self._removed(path) from error
-            _sync_directory(os.path.dirname(aside))
+            except FileNotFoundError:
+                if not self._holds(path, data):
+                    raise
+            files.sync_directory(os.path.dirname(aside))
+
+    def _holds(self, path: str, data: bytes) -> bool:
+        """Whether ``data`` is at ``path``, though the call that puts it there was said to fail."""
+        with contextlib.suppress(OSError):
+            return self._seen(path, files.read_file) == data
+        return False
 
     def create(self, path: str, data: bytes) -> None:
-        with self._explained(), self._written_aside(path, data) as aside:
+        full = self.rooted(path)
+        with self._explained(creating=path), self._written_aside(path, data) as aside:
             try:
-                os.link(aside, self.rooted(path))  # unlike rename, it refuses an existing name
-            except FileNotFoundError as error:
-                self._recognize()
-                raise self._removed(path) from error
-            except OSError as error:
-                if error.errno not in _NO_HARD_LINKS:
+                os.link(aside, full)  # unlike rename, it refuses an existing name
+            except FileExistsError:
+                files.open_directories(self._above(path))
+                if not files.is_same_file(aside, full):
                     raise
-                with open(self.rooted(path), "xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-            _sync_directory(os.path.dirname(aside))
-
-    def _removed(self, path: str) -> StorageError:
-        """What is told where a file was removed while it was being written, or its directory."""
-        return StorageError(self.url, f"{path} was removed while it was being written")
+            except OSError as error:
+                if error.errno not in NO_HARD_LINKS:
+                    raise
+                files.create_unlinked(full, data)
+            files.sync_directory(os.path.dirname(aside))
 
     def list(self, path: str) -> list[str]:
         with contextlib.suppress(FileNotFoundError), self._explained():
-            return sorted(name for name in os.listdir(self.rooted(path)) if name[0] != ".")
+            return sorted(name for name in self._seen(path, os.listdir) if name[0] != ".")
         return []
 
     def list_all(self, path: str) -> builtins.list[str]:
-        full = self.rooted(path)
-        with self._explained():
-            try:
-                return sorted(os.listdir(full))
-            except (FileNotFoundError, NotADirectoryError):
-                return [os.path.basename(full)] if os.path.lexists(full) else []
+        with contextlib.suppress(FileNotFoundError), self._explained():
+            return self._without_marker(path, self._seen(path, files.names_at))
+        return []
 
     def list_files(self, path: str) -> builtins.list[str]:
-        found: builtins.list[str] = []
-        full = self.rooted(path)
-        with self._explained():
-            if path and (os.path.islink(full) or not os.path.isdir(full)):
-                return [path] if os.path.lexists(full) else []
-            with contextlib.suppress(FileNotFoundError):
-                self._collect(path, found)
-        return sorted(found)
+        with contextlib.suppress(FileNotFoundError), self._explained():
+            found = self._seen(path, lambda full: files.files_below(full, path))
+            return self._without_marker(path, found)
+        return []
 
-    def _collect(self, path: str, found: builtins.list[str]) -> None:
-        with os.scandir(self.rooted(path)) as entries:
-            for entry in entries:
-                below = f"{path}/{entry.name}" if path else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    self._collect(below, found)
-                else:
-                    found.append(below)
+    def _without_marker(self, path: str, names: builtins.list[str]) -> builtins.list[str]:
+        return sorted(names if path else without_markers(names))
 
     def delete(self, path: str) -> None:
-        absent = contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError)
-        with self._explained(), absent:
-            os.unlink(self.rooted(path))
+        with contextlib.suppress(FileNotFoundError), self._explained():
+            try:
+                self._seen(path, os.unlink)
+            except (IsADirectoryError, NotADirectoryError):
+                return
 
     def remove_directory(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError), self._explained():
             try:
-                os.rmdir(self.rooted(path))
+                self._seen(path, os.rmdir)
             except OSError as error:
-                if error.errno not in _NOT_REMOVED:
+                if error.errno not in NOT_REMOVED:
                     raise
 
     def make_directory(self, path: str) -> None:
-        with self._explained():
+        with self._explained(writing=path):
             self._make(self.rooted(path))
 
     def _make(self, directory: str) -> None:
@@ -171,7 +135,10 @@ class FileStorage(Storage):
         try:
             os.makedirs(directory, exist_ok=True)
             for made in new:
-                _sync_directory(os.path.dirname(made))
+                files.sync_directory(os.path.dirname(made))
+        except FileExistsError as error:
+            said = os.strerror(errno.ENOTDIR)
+            raise NotADirectoryError(errno.ENOTDIR, said, directory) from error
         except FileNotFoundError as error:
             if os.path.isdir(self.settings.root):
                 raise  # somebody takes away what is made
@@ -183,64 +150,61 @@ class FileStorage(Storage):
         """Bytes on disk beside their final name; the temporary name is gone afterwards."""
         directory, name = os.path.split(self.rooted(path))
         self._make(directory)
-        aside = os.path.join(directory, partial_name(name))
+        aside = os.path.join(directory, files.partial_name(name))
         try:
-            with open(aside, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            files.write_synced(aside, data)
             yield aside
         finally:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # what stays there is known by its name
                 os.unlink(aside)
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _seen(self, path: str, look: Callable[[str], T]) -> T:
+        """What ``look`` returns, given the full name of ``path``; it looks twice before it fails.
+
+        Another node may have made it, or put another file in its place, since this one last looked.
+        """
+        full = self.rooted(path)
         try:
-            self._recognize()
-            yield
-            if self._inode is None:
-                self._recognize()  # it was made just now
-        except FileExistsError:
-            raise
-        except FileNotFoundError:
-            self._recognize()
-            raise
+            return look(full)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ESTALE):
+                raise
+        files.open_directories(self._above(path))
+        return look(full)
+
+    def _above(self, path: str) -> Iterator[str]:
+        """The directories above ``path``, from the one that the root is in."""
+        yield os.path.dirname(self.settings.root)
+        directory = self.settings.root
+        yield directory
+        for name in path.split("/")[:-1]:
+            directory = os.path.join(directory, name)
+            yield directory
+
+    def _recognize(self) -> None:
+        """Make sure that the root is the directory that it was."""
+        try:
+            self._root.require()
         except OSError as error:
             raise file_error(self, error) from error
 
-    def _recognize(self) -> None:
-        known = self._inode  # first: another thread may make the directory meanwhile
+    @contextlib.contextmanager
+    def _explained(self, writing: str | None = None, creating: str | None = None) -> Iterator[None]:
+        """Within, an OSError becomes what it means for the path that is looked at, or put there."""
         try:
-            inode = os.stat(self.settings.root).st_ino
-        except FileNotFoundError:
-            inode = None
-        if known is None:
-            self._inode = inode
-        elif inode != known:
-            left = "nothing" if inode is None else "another directory"
-            raise StorageError(self.url, f"{left} is there now; is it still mounted?")
-
-
-def _sync_directory(directory: str) -> None:
-    """Let the names in ``directory`` outlast a power failure, as ``fsync`` lets a file's bytes."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _CANNOT_SYNC:
+            self._recognize()
+            yield
+            if not self._root.is_known:
+                self._recognize()  # it was made just now
+        except FileNotFoundError as error:
+            self._recognize()
+            put = writing or creating
+            if put is None:
+                raise
+            raise StorageError(self.url, f"{put} was removed while it was being written") from error
+        except FileExistsError as error:
+            if creating is None:
+                raise file_error(self, error) from error
             raise
-    finally:
-        os.close(descriptor)
-
-
-def file_error(storage: Storage, error: OSError) -> StorageError:
-    """What an OSError of a file system means to a user of ``storage``."""
-    number = error.errno or 0
-    remedy = REMEDIES.get(number, "")
-    reason = error.strerror or type(error).__name__
-    if number in errno.errorcode:
-        reason += f" ({errno.errorcode[number]})"  # by which one finds it on the web
-    problem = f"{reason}: {remedy}" if remedy else reason
-    is_lasting = error.errno in _LASTING and not storage.is_proved
-    return StorageError(storage.url, problem, is_lasting)
+        except OSError as error:
+            raise file_error(self, error) from error

@@ -57,8 +57,7 @@ class PatientStorage(Storage):
         return self._inner.rooted(path)
 
     def prove(self, path: str) -> None:
-        super().prove(path)
-        self._inner.is_proved = True
+        self._patiently(lambda: self._inner.prove(path))
 
     def read(self, path: str) -> bytes:
         return self._patiently(lambda: self._inner.read(path))

@@ -14,7 +14,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Sequence, Set
 
 from hyn_k8s.paths import RunPaths, SearchPaths
-from hyn_k8s.search.file_storage import whole_name
+from hyn_k8s.search.files import whole_name
 from hyn_k8s.search.storage import Storage
 
 

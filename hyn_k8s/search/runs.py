@@ -18,7 +18,7 @@ from hyn_k8s import contract
 from hyn_k8s.errors import RunError, StorageError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import claims, identity, lease
-from hyn_k8s.search.file_storage import whole_name
+from hyn_k8s.search.files import whole_name
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.manifests import encode, manifest_of, read_manifest
 from hyn_k8s.search.results import latest_searches

@@ -25,7 +25,7 @@ from hyn_k8s.errors import HynError
 from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import binding, site
 from hyn_k8s.search.binding import Watched
-from hyn_k8s.search.file_storage import file_error
+from hyn_k8s.search.file_errors import file_error
 from hyn_k8s.search.outcome import (
     FAILED,
     PRUNED,

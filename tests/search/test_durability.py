@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hyn_k8s.paths import SearchPaths
-from hyn_k8s.search import file_storage as storages
+from hyn_k8s.search import file_storage, files
 from hyn_k8s.search.events import Told
 from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.past import read_past
@@ -67,7 +67,8 @@ class Disk:
 def disk(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     (tmp_path / "root").mkdir()
     made = Disk(tmp_path / "root")
-    monkeypatch.setattr(storages, "os", made)
+    for module in (file_storage, files):
+        monkeypatch.setattr(module, "os", made)
     return made
 
 

@@ -12,7 +12,8 @@ import pytest
 from hyn_k8s.errors import HynError, RunError, RunTakenError, StorageError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search.claims import latest_epoch
-from hyn_k8s.search.file_storage import FileStorage, partial_name
+from hyn_k8s.search.file_storage import FileStorage
+from hyn_k8s.search.files import partial_name
 from hyn_k8s.search.holding import RunHold
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.lease import Lease

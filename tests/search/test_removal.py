@@ -10,7 +10,8 @@ import pytest
 
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import removal
-from hyn_k8s.search.file_storage import FileStorage, partial_name
+from hyn_k8s.search.file_storage import FileStorage
+from hyn_k8s.search.files import partial_name
 from hyn_k8s.search.storage import Storage
 from tests.processes import S3Server
 from tests.storages import Opener, in_bucket
@@ -171,6 +172,7 @@ DELETING = {"rmtree", "unlink", "rmdir", "remove_directory", "delete", "delete_a
 MAY_DELETE = {
     "removal.py": "the one module that decides what of a run is deleted",
     "file_storage.py": "carries it out",
+    "files.py": "what it could not write whole",
     "storage.py": "carries it out",
     "s3.py": "carries it out",
     "patience.py": "passes it on",
