@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from hyn_k8s.search.bounded import BoundedStorage
 from hyn_k8s.search.bucket import ensure_bucket
 from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.patience import while_starting
@@ -14,7 +15,9 @@ from hyn_k8s.search.storage import Storage
 
 def open_storage(settings: StorageSettings) -> Storage:
     """The storage that ``settings`` name; nothing is contacted yet."""
-    return S3Storage(settings) if settings.kind == "s3" else FileStorage(settings)
+    if settings.kind == "s3":
+        return S3Storage(settings)
+    return BoundedStorage(FileStorage(settings))
 
 
 def open_usable_storage(settings: StorageSettings) -> Storage:

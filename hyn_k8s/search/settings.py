@@ -76,6 +76,11 @@ class StorageSettings:
         return min(5.0, self.patience)
 
     @property
+    def answer_seconds(self) -> float:
+        """How long a directory may take to answer one call before it counts as away."""
+        return min(30.0, max(10.0, self.patience))
+
+    @property
     def url(self) -> str:
         """How messages name it; it has no credentials."""
         return self.root if self.kind == "file" else f"s3://{self.root}"

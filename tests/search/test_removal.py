@@ -173,6 +173,7 @@ MAY_DELETE = {
     "removal.py": "the one module that decides what of a run is deleted",
     "file_storage.py": "carries it out",
     "files.py": "what it could not write whole",
+    "bounded.py": "passes it on",
     "storage.py": "carries it out",
     "s3.py": "carries it out",
     "patience.py": "passes it on",
