@@ -25,7 +25,7 @@ export MYPY_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hyn-k8s/mypy
 HYPERGBM := .venv-hypergbm
 HYPERGBM_INSTALLED := $(HYPERGBM)/installed
 
-.PHONY: help demo check test lint unit chart manifests test-full test-docs test-benchmarks test-faults test-soak test-mutants bench images kind-images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
+.PHONY: help demo check test lint unit chart manifests test-full test-docs test-benchmarks test-faults test-nfs test-soak test-mutants bench images kind-images kind-up kind-down e2e e2e-full e2e-network test-upstream test-hypernets test-hypergbm format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ test-benchmarks: $(INSTALLED) ## whether the benchmarks run, each with few trial
 
 test-faults: $(INSTALLED) ## killed, stopped and failing drivers, workers, schedulers, storages (80 minutes)
 	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+test-nfs: $(INSTALLED) ## an NFS server and two NFS clients, each a kernel of its own (six minutes; Debian 12, root)
+	$(BIN)/python -m pytest -m nfs tests/nfs $(ARGS)
 
 test-soak: $(INSTALLED) ## three hundred searches in one process (a minute)
 	$(BIN)/python -m pytest -m soak tests/soak $(ARGS)

@@ -28,7 +28,7 @@ SHARED = frozenset({"cluster", "s3"})
 SHARED_BY_PARAMETER = frozenset({"dask", "s3"})
 """Values of parameters with which a test, or a fixture of it, asks for one of these."""
 
-KINDS = frozenset({"benchmarks", "docs", "e2e", "faults", "helm", "soak", "upstream"})
+KINDS = frozenset({"benchmarks", "docs", "e2e", "faults", "helm", "nfs", "soak", "upstream"})
 """Marks of tests that ``make check`` leaves out anyway."""
 
 
