@@ -2,8 +2,8 @@
 
 A hard mount whose server is gone, or no longer exports the directory, never fails: whoever calls
 waits in the kernel, where nobody reaches it. So each call is made in a thread of its own, and
-given up after a while. The kernel may still carry it out, when the server is back. A later call
-must not be overtaken by it, so none begins while one that was given up is under way.
+given up after a while. The kernel may still carry it out, when the server is back. Later calls
+must not be overtaken by one that changes something, so none begins while such a one is under way.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ class _Call:
         self._error: BaseException | None = None
         try:
             threading.Thread(target=self._run, name="storage", daemon=True).start()
-        except RuntimeError:  # Python does not start one any more when the process ends
-            self._run()
+        except RuntimeError as error:
+            if "shutdown" not in str(error):
+                raise  # there are too many
+            self._run()  # when the process ends Python starts none any more
 
     def allow(self, size: int) -> None:
         """So many bytes are moved, which takes time."""
@@ -95,7 +97,7 @@ class BoundedStorage(Storage):
             call.allow(self._inner.size(path))
             return self._inner.read(path)
 
-        return self._bounded(read)
+        return self._bounded(read, changes=False)
 
     def write(self, path: str, data: bytes) -> None:
         self._bounded(lambda _: self._inner.write(path, data), len(data))
@@ -104,13 +106,13 @@ class BoundedStorage(Storage):
         self._bounded(lambda _: self._inner.create(path, data), len(data))
 
     def list(self, path: str) -> list[str]:
-        return self._bounded(lambda _: self._inner.list(path))
+        return self._bounded(lambda _: self._inner.list(path), changes=False)
 
     def list_all(self, path: str) -> builtins.list[str]:
-        return self._bounded(lambda _: self._inner.list_all(path))
+        return self._bounded(lambda _: self._inner.list_all(path), changes=False)
 
     def list_files(self, path: str) -> builtins.list[str]:
-        return self._bounded(lambda _: self._inner.list_files(path))
+        return self._bounded(lambda _: self._inner.list_files(path), changes=False)
 
     def delete(self, path: str) -> None:
         self._bounded(lambda _: self._inner.delete(path))
@@ -121,13 +123,13 @@ class BoundedStorage(Storage):
     def make_directory(self, path: str) -> None:
         self._bounded(lambda _: self._inner.make_directory(path))
 
-    def _bounded(self, operation: Callable[[_Call], T], size: int = 0) -> T:
+    def _bounded(self, operation: Callable[[_Call], T], size: int = 0, changes: bool = True) -> T:
         self._await_given_up()
         call, ended = _Call(operation, self._seconds + size / BYTES_PER_SECOND), False
         try:
             ended = call.has_ended()
         finally:  # also where the wait is interrupted
-            if not ended:
+            if not ended and changes:
                 with self._lock:
                     self._given_up.append(call)
         if not ended:
