@@ -76,8 +76,14 @@ class Problem:
 
     @classmethod
     def read(cls, document: Mapping[str, Any] | None) -> Self | None:
-        """The problem in a document, None where there is none."""
-        return None if document is None else cls(Cause(document["cause"]), document["message"])
+        """The problem in a document, None where there is none.
+
+        A cause that this version does not know is read as SEARCH; the message says what it was.
+        """
+        if document is None:
+            return None
+        causes = [cause for cause in Cause if cause == document["cause"]]
+        return cls(causes[0] if causes else Cause.SEARCH, document["message"])
 
 
 @dataclass(frozen=True)

