@@ -47,7 +47,7 @@ def test_the_demo(tmp_path: pathlib.Path) -> None:
 
 def test_the_ways_to_run_a_script(tmp_path: pathlib.Path) -> None:
     said = run_as_written(commands("README.md", "use").script, script(tmp_path), BIN)
-    runs = sorted(path.name for path in (tmp_path / "workdir").iterdir())
+    runs = sorted(path.name for path in (tmp_path / "workdir").glob("[!.]*"))
     assert [name for name in runs if name.startswith("search-")] == [
         f"search-{number}" for number in range(1, 5)
     ]

@@ -78,7 +78,7 @@ class DaskExecution:
         self._send_at = 0.0
         self._tasks = 0
         self._url = url
-        self._look_due = 0.0
+        self._look_due = time.monotonic() + LOOK_SECONDS
         """When to look around next, on the monotonic clock."""
         self._news = News(search.paths.name)
         self._watch = ClusterWatch(cluster_patience, tell)

@@ -382,7 +382,7 @@ class TestRefused:
         assert done.returncode == 1
         assert f"Error: Dask scheduler {address}: no answer within 15 s" in done.stderr
         assert "Traceback" not in done.stderr
-        assert list((tmp_path / "workdir").iterdir()) == []
+        assert list((tmp_path / "workdir").glob("[!.]*")) == []
 
     @pytest.mark.parametrize(
         ("options", "said"),
@@ -478,7 +478,7 @@ class TestTheSameCommandAgain:
         write_script(tmp_path)
         for _ in range(2):
             self.run(tmp_path, "mine.py")
-        assert sorted(path.name for path in (tmp_path / "workdir").iterdir()) == [
+        assert sorted(path.name for path in (tmp_path / "workdir").glob("[!.]*")) == [
             "mine-1",
             "mine-2",
         ]
@@ -536,7 +536,7 @@ class TestTheSameCommandAgain:
             first.wait()
         error = self.run(tmp_path, *options)
         assert ("continuing loads-1" in error) == (edited is None)
-        runs = sorted(path.name for path in (tmp_path / "workdir").iterdir())
+        runs = sorted(path.name for path in (tmp_path / "workdir").glob("[!.]*"))
         assert runs == (["loads-1"] if edited is None else ["loads-1", "loads-2"])
         assert len(trials(tmp_path / "workdir" / runs[-1])) == 8
 

@@ -86,7 +86,7 @@ def search_once(session: Session, choices: random.Random) -> None:
 
 
 def assert_only_results_are_left(root: pathlib.Path) -> None:
-    (run,) = (path for path in root.iterdir() if not path.name.startswith("hypernets-cache"))
+    (run,) = (path for path in root.glob("[!.]*") if not path.name.startswith("hypernets-cache"))
     kept = {"drivers", "run.json", *(f"search-{n + 1}" for n in range(SEARCHES_IN_A_SESSION))}
     assert {path.name for path in run.iterdir()} == kept
     for directory in run.glob("search-*"):
