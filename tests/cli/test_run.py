@@ -372,7 +372,11 @@ class TestRefused:
             "choose another name (HYN_RUN_ID (--run))"
         ]
         assert not (tmp_path / "body.jsonl").exists()
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "mine.py", "shapes.py"]
+        assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [
+            "data",
+            "mine.py",
+            "shapes.py",
+        ]
         assert (tmp_path / "data/clients.csv").read_text() == "mine"
 
     def test_an_unreachable_scheduler(self, tmp_path: pathlib.Path) -> None:
