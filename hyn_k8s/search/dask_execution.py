@@ -108,17 +108,18 @@ class DaskExecution:
             if self._watch.is_scheduler_away:
                 self._reconnect()
             self._submit_paused()
+            heard = None
             if self._is_look_due():
                 ended = self._look()
             else:
                 heard = self._hear(leave_at)
                 if heard is Note.WOKEN:
                     return None
-                if heard is None and leave_at is not None and time.monotonic() >= leave_at:
-                    return None
                 ended = None if heard is None else self._take(heard)
             if ended is not None:
                 return ended
+            if heard is None and leave_at is not None and time.monotonic() >= leave_at:
+                return None
 
     def wake(self) -> None:
         self._news.wake()

@@ -41,7 +41,7 @@ def test_suspended_it_has_no_pods_and_goes_on_where_it_was(
     search = applied(
         *(kube, cluster, namespace, request.getfixturevalue(where)),
         script={"inline": SCRIPT},
-        args=["--trials", "24", "--seconds", "3"],
+        args=["--trials", "24", "--seconds", "5"],
         executors=3,
     )
     search.await_done(4)

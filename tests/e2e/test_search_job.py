@@ -107,7 +107,8 @@ def test_an_inline_script_on_the_shared_volume(
     assert status["trials"]["done"] == status["trials"]["total"] == 9
     best = max(trials, key=lambda trial: float(trial["reward"] or "-inf"))
     assert status["best"]["rewards"] == [float(best["reward"])]
-    assert status["best"]["model"] == best["model"]
+    as_good = [trial for trial in trials if trial["reward"] == best["reward"]]
+    assert status["best"]["model"] in {trial["model"] for trial in as_good}
     assert status["resultsPath"].endswith(f"/{namespace}/{search.run_name()}")
     for type_ in ("StorageReady", "Complete"):
         assert search.condition(type_)["status"] == "True"

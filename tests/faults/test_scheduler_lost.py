@@ -89,3 +89,15 @@ def test_one_that_never_comes_back_is_named_and_the_run_can_be_continued(
     following = scene.drive("--trials 8 --seconds 0.5")
     assert following.ended() == 0, following.said
     scene.check(monkeypatch, trials=8)
+
+
+@first_on_a_directory
+def test_a_driver_that_is_told_to_end_meanwhile_ends(scene: Scene, tmp_path: pathlib.Path) -> None:
+    with fragile_cluster(tmp_path / "cluster", workers=1) as cluster:
+        env = {"HYN_SEARCH_GRACE": "2", "HYN_SEARCH_CLUSTER_PATIENCE": "unlimited"}
+        driver = scene.drive("--trials 4 --seconds 60", cluster.address, env=env)
+        scene.await_begun(1)
+        cluster.lose_scheduler()
+        scene.await_said("went away", 60)
+        driver.terminate()
+        assert driver.ended(60) == CONTINUE_LATER, driver.said
