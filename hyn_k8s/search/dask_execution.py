@@ -355,6 +355,7 @@ class DaskExecution:
         return None
 
     def _miss_scheduler(self) -> None:
+        self._look_due = min(self._look_due, time.monotonic() + RECONNECT_SECONDS)
         self._watch.miss_scheduler(self._cluster.address, len(self._trials))
 
     def _submit_stalled_again(self) -> None:
