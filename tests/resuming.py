@@ -136,7 +136,7 @@ class Backwards:
     def interrupt(self) -> None:
         self._inner.interrupt()
 
-    def cancel(self) -> None:
+    def cancel(self, stop: bool) -> None:
         self._waiting.clear()
 
 

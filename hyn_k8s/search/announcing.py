@@ -1,8 +1,8 @@
 """A worker tells the driver which trials it has begun, unless they end right away.
 
-A lost worker is held against the trials that had begun there, and the time that a trial may take
-runs from then on. The message waits a moment, since for a trial of milliseconds it would cost as
-much as the trial; and one look at all trials of the worker is due at a time, not one for each.
+A lost worker is held against the trials that had begun there. The message waits a moment, since
+for a trial of milliseconds it would cost as much as the trial; and one look at all trials of the
+worker is due at a time, not one for each.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from hyn_k8s.search import site
-from hyn_k8s.search.trial import SearchTask
+from hyn_k8s.search.trial_messages import SearchCall, topic
 
 ANNOUNCE_AFTER_SECONDS = 0.2
 """How long a trial runs before the driver is told that it has begun."""
@@ -24,21 +23,7 @@ ANNOUNCE_AFTER_SECONDS = 0.2
 class _Begun(NamedTuple):
     due: float
     """When it is to be told, on the monotonic clock."""
-    search: SearchTask
-    since: float
-    """When its execution began, on the monotonic clock."""
-
-
-class Announced(NamedTuple):
-    """A task of which the driver is told, or has been."""
-
-    announcer: Announcer
-    task: str
-    search: SearchTask
-
-    def begin_anew(self) -> None:
-        """It has waited for another execution of its trial, in vain, and runs it from now on."""
-        self.announcer.begin_anew(self.task, self.search)
+    search: SearchCall
 
 
 class Announcer:
@@ -53,33 +38,20 @@ class Announcer:
         """Whether a look is due."""
 
     @contextlib.contextmanager
-    def announced(self, task: str, search: SearchTask, since: float) -> Iterator[Announced]:
-        """Within, the driver is told that ``task`` has begun.
-
-        It runs its trial, or waits for an execution of it, since ``since`` on the monotonic clock.
-        """
+    def announced(self, task: str, search: SearchCall) -> Iterator[None]:
+        """Within, the driver is told that ``task`` has begun."""
         due = time.monotonic() + ANNOUNCE_AFTER_SECONDS
         with self._lock:
-            self._begun[task] = _Begun(due, search, since)
+            self._begun[task] = _Begun(due, search)
             looks, self._looks = self._looks, True
         if not looks:
             loop = self._worker.loop
             loop.add_callback(loop.call_later, ANNOUNCE_AFTER_SECONDS, self._look)
         try:
-            yield Announced(self, task, search)
+            yield
         finally:
             with self._lock:
                 self._begun.pop(task, None)
-
-    def begin_anew(self, task: str, search: SearchTask) -> None:
-        """``task`` does not wait any more and runs its trial from now on."""
-        now = time.monotonic()
-        with self._lock:
-            if task in self._begun:
-                self._begun[task] = self._begun[task]._replace(since=now)
-                return
-        message = {"anew": task, "worker": self._worker.address, "search": search.paths.name}
-        self._worker.loop.add_callback(self._worker.log_event, site.topic(search.key), message)
 
     def _look(self) -> None:
         """Tell what is due, and look again when the next one is."""
@@ -95,9 +67,8 @@ class Announcer:
                 "started": task,
                 "worker": self._worker.address,
                 "search": each.search.paths.name,
-                "ran": now - each.since,
             }
-            self._worker.log_event(site.topic(each.search.key), message)
+            self._worker.log_event(topic(each.search.key), message)
         if following is not None:
             self._worker.loop.call_later(max(0.0, following - now), self._look)
 

@@ -79,6 +79,11 @@ class Attempt:
         text = f"the trial lost its worker {times}; it may have run out of memory"
         return Failure(f"KilledWorker: {text}", text)
 
+    def fatal(self, how: str) -> Failure:
+        """What is said of a trial under which too many processes ended, the last one as ``how``."""
+        times = "" if self.lost == 1 else f" This happened {self.lost} times."
+        return Failure(f"TrialProcessError: {how}", f"{how}.{times}")
+
 
 def overrun(timeout: float) -> Failure:
     """What is said of a trial that was stopped after ``timeout`` seconds."""

@@ -21,7 +21,7 @@ import tempfile
 import time
 
 from hyn_k8s.errors import SchedulerError
-from hyn_k8s.search import lifeline
+from hyn_k8s.search import lifeline, preload
 
 START_TIMEOUT_SECONDS = 60.0
 _LOG_TAIL = 2000
@@ -70,16 +70,15 @@ class EmbeddedCluster:
         raise SchedulerError("of the embedded cluster", f"it did not start; its log ends:\n{log}")
 
     def start_workers(self, count: int) -> None:
-        """Begin to start ``count`` workers of one thread, each in a process of its own."""
-        address = self.address()
-        for number in range(1, count + 1):
-            name = f"worker-{number}"
-            self._start(
-                name,
-                ["worker", address, "--name", name, "--nworkers", "1", "--nthreads", "1"]
-                + ["--host", "127.0.0.1", "--no-dashboard"]
-                + ["--local-directory", str(self._folder), "--preload-nanny", lifeline.__name__],
-            )
+        """Begin to start a worker that runs ``count`` trials at a time, each in its process."""
+        self._start(
+            "worker",
+            ["worker", self.address(), "--name", "worker", "--nworkers", "1"]
+            + ["--nthreads", str(count), "--memory-limit", "0"]
+            + ["--host", "127.0.0.1", "--no-dashboard"]
+            + ["--local-directory", str(self._folder), "--preload-nanny", lifeline.__name__]
+            + ["--preload", preload.__name__],
+        )
 
     def close(self) -> None:
         """Kill every process of the cluster and remove its files; the second call does nothing."""

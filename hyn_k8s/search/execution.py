@@ -15,9 +15,8 @@ import cloudpickle
 
 from hyn_k8s.search import site
 from hyn_k8s.search.hyper_models import untold
-from hyn_k8s.search.outcome import Ended, Outcome
+from hyn_k8s.search.outcome import Ended, Outcome, unsendable
 from hyn_k8s.search.patience import patiently
-from hyn_k8s.search.remote import unsendable
 from hyn_k8s.search.state import InFlight
 from hyn_k8s.search.trial import Materials, SearchTask, run_trial
 
@@ -45,8 +44,11 @@ class Execution(Protocol):
     def interrupt(self) -> None:
         """Called in a signal handler: let ``next`` raise KeyboardInterrupt."""
 
-    def cancel(self) -> None:
-        """Give up every trial that has not ended."""
+    def cancel(self, stop: bool) -> None:
+        """Give up every trial that has not ended; one that runs is killed only on ``stop``.
+
+        Otherwise it may come to its end, for another driver that continues the search.
+        """
 
 
 class InlineExecution:
@@ -84,5 +86,5 @@ class InlineExecution:
     def interrupt(self) -> None:
         raise KeyboardInterrupt  # into the trial, which runs in this very thread
 
-    def cancel(self) -> None:
+    def cancel(self, stop: bool) -> None:
         self._waiting.clear()

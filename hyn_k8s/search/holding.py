@@ -46,8 +46,6 @@ class RunHold:
         of before each try."""
         self.durable: dict[str, Place] = {}
         """By the name of a search: up to where earlier drivers said that its journal is durable."""
-        self.earlier_keys: list[str] = []
-        """Under which names workers may know earlier drivers of it."""
         self._storage = PatientStorage(storage, tell)
         self._settings = settings
         self._stem = runs.clean_stem(stem)
@@ -111,7 +109,6 @@ class RunHold:
             if self._lease is None:
                 self._lease = lease.claim(self._storage, self.run, self._tell, self._lose)
                 drivers = claims.read_claims(self._storage, self.run)
-                self.earlier_keys = [driver.key for driver in drivers[:-1]]
                 self.durable = claims.durable_places(drivers)
                 self._renew_manifest()
                 if self._lease.epoch > 1:

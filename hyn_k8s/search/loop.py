@@ -140,14 +140,17 @@ class SearchLoop:
             self._reported = stopped_at
             self._stop()
             return self._state.following
+        is_over = False
         try:
             self._waiting.extend(self._state.in_flight)
             self._begin_waiting()
             self._go_on()
+            is_over = not self.is_terminated
         except EarlyStoppingError:
             self._stop()
+            is_over = True
         finally:
-            self._execution.cancel()
+            self._execution.cancel(stop=is_over)
         self.keep_state()
         return self._state.following
 

@@ -46,6 +46,8 @@ class BegunAgain:
     """A task was begun by a second worker: a foreign scheduler forgives some losses by itself."""
 
     key: str
+    left: bool
+    """Whether the first worker was asked to leave."""
 
 
 class Note(enum.Enum):
@@ -54,7 +56,7 @@ class Note(enum.Enum):
     INTERRUPTED = enum.auto()
     WOKEN = enum.auto()
     CONTEXT_WANTED = enum.auto()
-    REFUSED = enum.auto()
+    WORKERS_CHANGED = enum.auto()
 
 
 Heard = AttemptOver | BegunAgain | Note
@@ -74,19 +76,14 @@ class News:
         cluster.wanted[self._search] = functools.partial(self._heard.put, Note.CONTEXT_WANTED)
         cluster.begun_again[self._search] = self._hear_again
         cluster.ended[self._search] = self._hear_end
-
-    def listen_for_refusal(self, cluster: Cluster) -> None:
-        """From now on hear when the first worker of ``cluster`` is turned away, or was."""
-        cluster.refused[self._search] = functools.partial(self._heard.put, Note.REFUSED)
-        if cluster.refusal is not None:
-            self._heard.put(Note.REFUSED)
+        cluster.changed[self._search] = functools.partial(self._heard.put, Note.WORKERS_CHANGED)
 
     def ignore(self, cluster: Cluster) -> None:
         """The search is over: hear nothing more from ``cluster``."""
         cluster.wanted.pop(self._search, None)
         cluster.begun_again.pop(self._search, None)
         cluster.ended.pop(self._search, None)
-        cluster.refused.pop(self._search, None)
+        cluster.changed.pop(self._search, None)
 
     def follow(self, client: Any, number: int, future: Future) -> None:
         """Hear what the attempt ``future`` at the trial ``number`` comes to."""
@@ -119,8 +116,8 @@ class News:
             raise KeyboardInterrupt
         return heard
 
-    def _hear_again(self, key: str) -> None:
-        self._heard.put(BegunAgain(key))
+    def _hear_again(self, key: str, left: bool) -> None:
+        self._heard.put(BegunAgain(key, left))
 
     def _hear_end(self, key: str, outcome: bytes) -> None:
         if key in self._said:

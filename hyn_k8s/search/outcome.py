@@ -85,6 +85,22 @@ def read_outcome(number: int, pickled: bytes, failed_reward: Any) -> Outcome:
     return outcome
 
 
+def unsendable(outcome: Outcome, error: Exception) -> Outcome:
+    """``outcome``, which ``error`` says cannot be pickled, as a failed one that can."""
+    failure = failure_of(error)
+    summary = f"its result cannot be sent to the driver: {failure.summary}"
+    return replace(
+        outcome,
+        status=FAILED,
+        reward=0,
+        model=None,
+        model_file=None,
+        memo={},
+        iteration_scores={},
+        failure=Failure(summary, failure.traceback),
+    )
+
+
 def failed_outcome(number: int, failure: Failure, failed_reward: Any) -> Outcome:
     """A trial that came to nothing on its worker, as the driver sees it."""
     now = time.time()

@@ -1,19 +1,19 @@
-"""``dask worker --preload hyn_k8s.search.preload``: a worker imports Hypernets as it starts.
+"""``dask worker --preload hyn_k8s.search.preload``: a worker starts its trial host as it starts.
 
-It takes seconds, which would otherwise be the first trial's to wait for; while a cluster starts,
-the driver imports as well. A convenience only: a worker without it imports when a run comes.
+The host imports Hypernets, which takes seconds that the first trial would otherwise wait for. A
+convenience only: a worker without it starts the host when a run comes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hyn_k8s.search import compat
+from hyn_k8s.search.worker_runs import runs_of
 
 if TYPE_CHECKING:
     from distributed import Worker
 
 
 def dask_setup(worker: Worker) -> None:
-    """Import Hypernets with its fixes, before ``worker`` says that it is there."""
-    compat.apply()
+    """Let the trial host of ``worker`` start; nothing waits for it."""
+    runs_of(worker).start_host()

@@ -264,7 +264,6 @@ class Session:
                     self.run,
                     held.key,
                     held.epoch,
-                    self.hold.earlier_keys,
                     self.reporter.tell,
                     self._embed,
                 )

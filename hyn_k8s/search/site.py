@@ -112,11 +112,6 @@ def _nobody(_sentence: str) -> None:
     """A worker has no user to tell."""
 
 
-def topic(key: str) -> str:
-    """The Dask event topic on which workers of the run ``key`` speak to its driver."""
-    return f"hyn-k8s-{key}"
-
-
 def write_blob(storage: Storage, path: str, data: bytes) -> Blob:
     """Put ``data`` at ``path`` for other processes to read with ``Site.blob``."""
     storage.write(path, data)
@@ -133,11 +128,6 @@ def enter(key: str, storage: Storage) -> Site:
 def leave(key: str) -> None:
     """Forget the run ``key``, its credentials with it."""
     _sites.pop(key, None)
-
-
-def has_joined(key: str) -> bool:
-    """Whether this process has joined the run ``key``, and has not left it."""
-    return key in _sites
 
 
 def current(key: str) -> Site:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 
 from distributed import Future
@@ -18,12 +18,6 @@ from hyn_k8s.search.attempts import Attempt
 STALLED_SECONDS = 60.0
 """After how long a trial that no worker has, while there are workers, is submitted again."""
 
-SILENT_SECONDS = 10.0
-"""How much longer than its time a trial may take of which nobody has said that it has begun."""
-
-Started = Mapping[str, tuple[str, float]]
-"""By the key of a task that a worker has begun: its address, and when this was heard."""
-
 
 @dataclass(frozen=True)
 class Submitted:
@@ -31,15 +25,13 @@ class Submitted:
 
     attempt: Attempt
     future: Future | None
-    """None while there is no scheduler, or the storage is given a pause."""
+    """None while there is no scheduler or no worker, or the storage is given a pause."""
     since: float
     """When this attempt was submitted."""
     paused_until: float | None = None
     """When to submit it after a pause."""
     workers: tuple[str, ...] = ()
-    """The addresses of the only workers that may run it; none where any may."""
-    begun: float | None = None
-    """When an earlier driver's execution of it began, which this attempt waits for."""
+    """The addresses of the workers that may run it."""
 
     @property
     def key(self) -> str:
@@ -48,10 +40,9 @@ class Submitted:
 
 
 class Submissions:
-    """The trials by their numbers; each may run for ``timeout`` seconds."""
+    """The trials by their numbers."""
 
-    def __init__(self, timeout: float | None) -> None:
-        self._timeout = timeout
+    def __init__(self) -> None:
         self._trials: dict[int, Submitted] = {}
 
     def __len__(self) -> int:
@@ -64,21 +55,13 @@ class Submissions:
         return number in self._trials
 
     def add(
-        self,
-        number: int,
-        attempt: Attempt,
-        future: Future | None,
-        workers: Sequence[str] = (),
-        ran: float = 0.0,
+        self, number: int, attempt: Attempt, future: Future | None, workers: Sequence[str] = ()
     ) -> None:
-        """The trial's latest attempt begins now, as ``future``, if there is a scheduler.
+        """The trial's latest attempt is ``future`` from now on, if it could be submitted.
 
-        Only ``workers`` may run it, if there are any. It waits for an execution that has run for
-        ``ran`` seconds already, if that is more than 0.
+        One of ``workers`` runs it.
         """
-        now = time.monotonic()
-        begun = now - ran if ran else None
-        self._trials[number] = Submitted(attempt, future, now, workers=tuple(workers), begun=begun)
+        self._trials[number] = Submitted(attempt, future, time.monotonic(), workers=tuple(workers))
 
     def pause(self, number: int, attempt: Attempt, seconds: float) -> None:
         """The trial's latest attempt is to begin in ``seconds``."""
@@ -111,16 +94,18 @@ class Submissions:
         """The trial that has the task ``key``."""
         return next((n for n, trial in self._trials.items() if trial.key == key), None)
 
-    def keys_at(self, address: str, started: Started) -> list[str]:
-        """The tasks that the worker at ``address`` has begun."""
-        keys = [trial.key for trial in self._trials.values()]
-        return [key for key in keys if started.get(key, ("",))[0] == address]
-
-    def times(self, started: Started) -> list[float]:
-        """When something is due: a pause is over, or the time that a trial has."""
+    def times(self) -> list[float]:
+        """When something is due: a pause is over."""
         pauses = [trial.paused_until for trial in self._trials.values()]
-        ends = [end for _, end in self._ends(started)]
-        return [*(pause for pause in pauses if pause is not None), *ends]
+        return [pause for pause in pauses if pause is not None]
+
+    def held(self) -> list[tuple[int, Submitted]]:
+        """The trials that wait for a worker."""
+        return [
+            (number, trial)
+            for number, trial in self._trials.items()
+            if trial.future is None and trial.paused_until is None
+        ]
 
     def resuming(self) -> list[int]:
         """The trials whose pause is over."""
@@ -131,11 +116,6 @@ class Submissions:
             if trial.paused_until is not None and trial.paused_until <= now
         ]
 
-    def overdue(self, started: Started) -> list[int]:
-        """The trials whose time is over."""
-        now = time.monotonic()
-        return [number for number, end in self._ends(started) if end <= now]
-
     def stranded(self, workers: Collection[str]) -> list[int]:
         """The trials that none of ``workers`` may run; Dask would keep them waiting for another."""
         return [
@@ -144,33 +124,14 @@ class Submissions:
             if trial.workers and not any(each in workers for each in trial.workers)
         ]
 
-    def give_time(self, number: int) -> None:
-        """The trial waits for its turn: its time has not begun."""
-        now = time.monotonic()
-        self._trials[number] = dataclasses.replace(self._trials[number], since=now)
-
-    def unheard_of(self, started: Started) -> dict[int, Submitted]:
-        """The trials that were submitted long ago, and that no worker is known to have begun."""
-        latest = time.monotonic() - STALLED_SECONDS
+    def unbegun(self, started: Container[str], latest: float) -> dict[int, Submitted]:
+        """The trials that were submitted until ``latest``, and of which nobody says they run."""
         return {
             number: trial
             for number, trial in self._trials.items()
-            if trial.since < latest and trial.key not in started
+            if trial.future is not None and trial.since < latest and trial.key not in started
         }
 
-    def _ends(self, started: Started) -> list[tuple[int, float]]:
-        """The trials that workers have, and when each has to have ended."""
-        if self._timeout is None:
-            return []
-        return [
-            (number, self._end(trial, started, self._timeout))
-            for number, trial in self._trials.items()
-            if trial.future is not None
-        ]
-
-    def _end(self, trial: Submitted, started: Started, timeout: float) -> float:
-        if trial.key in started:
-            return started[trial.key][1] + timeout
-        if trial.begun is not None:  # it may have ended meanwhile, which takes a moment to be heard
-            return max(trial.begun + timeout, trial.since + SILENT_SECONDS)
-        return trial.since + SILENT_SECONDS + timeout
+    def unheard_of(self, started: Container[str]) -> dict[int, Submitted]:
+        """The trials that were submitted long ago, and that no worker is known to have begun."""
+        return self.unbegun(started, time.monotonic() - STALLED_SECONDS)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from hyn_k8s.search import site
-from hyn_k8s.search.announcing import ANNOUNCE_AFTER_SECONDS, Announced, announcer
+from hyn_k8s.search.announcing import ANNOUNCE_AFTER_SECONDS, announcer
+from hyn_k8s.search.trial_messages import topic
 from tests.waiting import until
 
 SEARCH: Any = SimpleNamespace(key="run-key", paths=SimpleNamespace(name="search-1"))
@@ -57,11 +57,9 @@ class Worker:
         return [message["started"] for _, message in self.events]
 
 
-def announced(
-    worker: Worker, task: str, ran: float = 0.0
-) -> contextlib.AbstractContextManager[Announced]:
-    """Within, ``worker`` says that ``task`` has begun, which has run for so long already."""
-    return announcer(worker).announced(task, SEARCH, time.monotonic() - ran)
+def announced(worker: Worker, task: str) -> contextlib.AbstractContextManager[None]:
+    """Within, ``worker`` says that ``task`` has begun."""
+    return announcer(worker).announced(task, SEARCH)
 
 
 @pytest.fixture
@@ -77,38 +75,8 @@ def test_one_that_lasts_is_told_once(worker: Worker) -> None:
         until(lambda: worker.events, "the message", 10)
         begun = time.monotonic()
         until(lambda: time.monotonic() - begun > ANNOUNCE_AFTER_SECONDS, "another look's time", 10)
-    ((topic, message),) = worker.events
-    ran = message.pop("ran")
-    assert ANNOUNCE_AFTER_SECONDS <= ran < 10
-    assert (topic, message) == (
-        site.topic("run-key"),
-        {"started": "task-1", "worker": worker.address, "search": "search-1"},
-    )
-
-
-def test_one_that_waits_for_an_execution_says_how_long_that_has_run(worker: Worker) -> None:
-    with announced(worker, "task-1", ran=3600):
-        until(lambda: worker.events, "the message", 10)
-    assert 3600 <= worker.events[0][1]["ran"] < 3610
-
-
-def test_one_that_waited_in_vain_says_when_its_trial_begins(worker: Worker) -> None:
-    with announced(worker, "task-1", ran=3600) as told:
-        until(lambda: worker.events, "the message", 10)
-        told.begin_anew()
-        until(lambda: len(worker.events) == 2, "another message", 10)
-    assert worker.events[1] == (
-        site.topic("run-key"),
-        {"anew": "task-1", "worker": worker.address, "search": "search-1"},
-    )
-
-
-def test_one_that_begins_anew_before_it_was_told_has_run_for_no_time(worker: Worker) -> None:
-    with announced(worker, "task-1", ran=3600) as told:
-        told.begin_anew()
-        until(lambda: worker.events, "the message", 10)
-    ((_, message),) = worker.events
-    assert message["ran"] < 10
+    message = {"started": "task-1", "worker": worker.address, "search": "search-1"}
+    assert worker.events == [(topic("run-key"), message)]
 
 
 def test_those_that_end_at_once_are_not_told_and_share_one_timer(worker: Worker) -> None:

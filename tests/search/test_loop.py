@@ -348,7 +348,7 @@ class Scripted:
     def wake(self) -> None:
         """It never waits."""
 
-    def cancel(self) -> None:
+    def cancel(self, stop: bool) -> None:
         self.cancelled = set(self.in_flight)
 
     def interrupt(self) -> None:

@@ -39,7 +39,7 @@ def heard(status: str, result: Any, said: bytes | None = None) -> AttemptOver:
         asyncio.run(function(*args))
 
     news, loop = News("search-1"), SimpleNamespace(add_callback=call)
-    cluster: Any = SimpleNamespace(wanted={}, begun_again={}, ended={})
+    cluster: Any = SimpleNamespace(wanted={}, begun_again={}, changed={}, ended={})
     news.listen(cluster)
     attempt: Any = SimpleNamespace(status=status, key="a key", exception=end)
     news.follow(SimpleNamespace(loop=loop, gather=gather), 7, attempt)
@@ -57,7 +57,7 @@ class TestAttempts:
         assert heard("finished", None, said=b"an outcome").result == b"an outcome"
 
     def test_what_is_said_of_others_is_not_kept(self) -> None:
-        cluster: Any = SimpleNamespace(wanted={}, begun_again={}, ended={})
+        cluster: Any = SimpleNamespace(wanted={}, begun_again={}, changed={}, ended={})
         news = News("search-1")
         news.listen(cluster)
         cluster.ended["search-1"]("another key", b"an outcome")
@@ -82,13 +82,13 @@ class TestAttempts:
 
 class TestWorkers:
     def test_they_are_heard_until_the_search_is_over(self) -> None:
-        cluster: Any = SimpleNamespace(wanted={}, begun_again={}, refused={}, ended={})
+        cluster: Any = SimpleNamespace(wanted={}, begun_again={}, changed={}, ended={})
         news = News("search-1")
         news.listen(cluster)
         cluster.wanted["search-1"]()
-        cluster.begun_again["search-1"]("a key")
+        cluster.begun_again["search-1"]("a key", False)
         assert news.hear(long_after()) is Note.CONTEXT_WANTED
-        assert news.hear(long_after()) == BegunAgain("a key")
+        assert news.hear(long_after()) == BegunAgain("a key", False)
         news.ignore(cluster)
         news.ignore(cluster)
         assert (cluster.wanted, cluster.begun_again, cluster.ended) == ({}, {}, {})

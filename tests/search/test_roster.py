@@ -1,4 +1,4 @@
-"""Joining a run: versions and storage are compared, early and late, on real workers."""
+"""Which workers join a run: versions and storage are compared, on real workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from distributed import Client
 
 from hyn_k8s.errors import WorkerError
-from hyn_k8s.search.worker import COMPARED, mismatch, versions
 from tests.mounts import MOUNT_NAMESPACE, elsewhere
 from tests.processes import DaskCluster, dask_cluster
 from tests.searches import ListSearcher, sample, tiny_model
@@ -35,38 +34,57 @@ def names_of(cluster: DaskCluster) -> set[str]:
         return {str(each["name"]) for each in workers.values()}
 
 
-class TestMismatch:
-    def test_the_same_is_fine(self) -> None:
-        assert mismatch(versions(), versions()) is None
-        assert set(versions()) == {"python", *COMPARED}
-        assert "missing" not in versions().values()
-
-    def test_each_difference_is_named_with_both_sides(self) -> None:
-        other = {**versions(), "dask": "2020.1", "cloudpickle": "missing"}
-        sentence = mismatch(versions(), other)
-        assert sentence is not None
-        assert "it has dask 2020.1, cloudpickle missing" in sentence
-        assert f"the driver has dask {versions()['dask']}" in sentence
-
-
 @pytest.mark.processes
 class TestEarlyWorkers:
-    def test_another_storage_is_refused_before_the_first_trial(
+    def test_one_with_another_storage_gets_no_trials_and_is_named(
         self, own_cluster: DaskCluster, tmp_path: pathlib.Path
     ) -> None:
         root = tmp_path / "root"
         own_cluster.add_worker("good")
         own_cluster.add_worker("stray", prefix=elsewhere(root))
         wait_for_workers(own_cluster, 2)
+        with session_on(own_cluster.address, str(root)) as (session, notes):
+
+            class Patient(ListSearcher):
+                """The first sample is drawn when the stray worker has been named."""
+
+                def sample(self, space_options: object = None) -> object:
+                    until(lambda: unfit(notes.told), "the stray one to be named")
+                    return super().sample(space_options)
+
+            search(tiny_model(Patient(slow_samples(4))), max_trials=4)
+            rows = rows_of(session)
+        assert {(row["worker"], row["status"]) for row in rows} == {("good", "succeeded")}
+        (told,) = unfit(notes.told)
+        assert told.startswith("A worker gets no trials. Dask worker stray (tcp://127.0.0.1:")
+        assert f"{root} is not the driver's storage there" in told
+        assert "mount the same storage at the same path" in told
+        assert names_of(own_cluster) == {"good", "stray"}
+
+    def test_the_search_is_refused_if_none_fits(
+        self, own_cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        root = tmp_path / "root"
+        own_cluster.add_worker("stray", prefix=elsewhere(root))
+        wait_for_workers(own_cluster, 1)
         with session_on(own_cluster.address, str(root)) as (session, _):
-            with pytest.raises(WorkerError) as caught:
+            with pytest.raises(WorkerError, match=f"{root} is not the driver's storage there"):
                 search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1)
             assert session.storage.list("") == []
-        said = str(caught.value)
-        assert said.startswith("Dask worker stray (tcp://127.0.0.1:")
-        assert f"{root} is not the driver's storage there" in said
-        assert "mount the same storage at the same path" in said
-        wait_for_workers(own_cluster, 2)  # a foreign cluster keeps its workers
+        assert names_of(own_cluster) == {"stray"}  # a foreign cluster keeps its workers
+
+    def test_one_without_our_package_gets_no_trials_and_stays(
+        self, own_cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        bare = own_cluster.add_worker("bare", env=without_our_package(tmp_path))
+        wait_for_workers(own_cluster, 1)
+        with (
+            session_on(own_cluster.address, str(tmp_path / "root")),
+            pytest.raises(WorkerError, match="could not join the run: .*ModuleNotFoundError"),
+        ):
+            search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1)
+        assert bare.poll() is None
+        assert names_of(own_cluster) == {"bare"}
 
     def test_a_read_only_storage_is_refused(
         self, own_cluster: DaskCluster, tmp_path: pathlib.Path
@@ -99,13 +117,14 @@ class TestEarlyWorkers:
         assert worker.poll() is None
 
 
-def turned_away(told: list[str]) -> list[str]:
-    return [sentence for sentence in told if "turned away" in sentence]
+def unfit(told: list[str]) -> list[str]:
+    """What was said of workers that get no trials."""
+    return [sentence for sentence in told if "gets no trials" in sentence]
 
 
 @pytest.mark.processes
 class TestLateWorkers:
-    def test_the_only_one_ends_the_search_if_it_is_turned_away(
+    def test_the_only_one_ends_the_search_if_it_does_not_fit(
         self, own_cluster: DaskCluster, tmp_path: pathlib.Path
     ) -> None:
         root = tmp_path / "root"
@@ -122,11 +141,11 @@ class TestLateWorkers:
             pytest.raises(WorkerError, match=f"stray .*{root} is not the driver's storage there"),
         ):
             search(tiny_model(Waiting([sample(0.1)])), max_trials=1)
-        assert own_cluster.workers["stray"].wait(timeout=30) == 0
+        assert names_of(own_cluster) == {"stray"}
         assert session.run is not None
         assert rows_of(session) == []
 
-    def test_a_good_one_takes_trials_and_a_stray_one_is_turned_away(
+    def test_a_good_one_takes_trials_and_a_stray_one_gets_none(
         self, own_cluster: DaskCluster, tmp_path: pathlib.Path
     ) -> None:
         root = tmp_path / "root"
@@ -141,19 +160,45 @@ class TestLateWorkers:
                     if len(self.told) == 3 and "stray" not in own_cluster.workers:
                         own_cluster.add_worker("stray", prefix=elsewhere(root))
                         own_cluster.add_worker("second")
-                        until(lambda: turned_away(notes.told), "the stray one to be turned away")
-                        both = {"first", "second"}
-                        until(lambda: names_of(own_cluster) == both, "the good one", every=0.3)
+                        until(lambda: unfit(notes.told), "the stray one to be named")
+                        until(lambda: len(session.cluster().joined()) == 2, "the good one")
                     return super().sample(space_options)
 
             search(tiny_model(Joining(slow_samples(16))), max_trials=16)
             rows = rows_of(session)
         assert {row["status"] for row in rows} == {"succeeded"}
         assert {row["worker"] for row in rows} == {"first", "second"}
-        (told,) = turned_away(notes.told)
-        assert told.startswith("A worker was turned away. Dask worker stray (tcp://127.0.0.1:")
-        assert f"{root} is not the driver's storage there" in told
-        assert own_cluster.workers["stray"].wait(timeout=30) == 0
+        assert len(unfit(notes.told)) == 1
+        assert names_of(own_cluster) == {"first", "second", "stray"}
+
+    def test_trials_that_wait_for_a_thread_go_to_one_that_comes(
+        self, own_cluster: DaskCluster, tmp_path: pathlib.Path
+    ) -> None:
+        """Two trials are in flight on one worker; the second one waits for the first."""
+        own_cluster.add_worker("first")
+        wait_for_workers(own_cluster, 1)
+        with session_on(own_cluster.address, str(tmp_path / "root")) as (session, _):
+
+            class Joining(ListSearcher):
+                """Another worker comes when both trials have been submitted."""
+
+                def sample(self, space_options: object = None) -> object:
+                    if self.asked == 1:
+                        own_cluster.add_worker("second")
+                    return super().sample(space_options)
+
+            samples = [sample(n / 10, kind="long") for n in (1, 2)]
+            search(tiny_model(Joining(samples)), max_trials=2)
+            rows = rows_of(session)
+        assert {row["worker"] for row in rows} == {"first", "second"}
+
+
+def without_our_package(folder: pathlib.Path) -> dict[str, str]:
+    """An environment in which ``hyn_k8s`` seems installed and cannot be imported."""
+    overlay = folder / "overlay"
+    overlay.mkdir(parents=True)
+    (overlay / "sitecustomize.py").write_text("import sys\nsys.modules['hyn_k8s'] = None\n")
+    return {"PYTHONPATH": str(overlay)}
 
 
 def claiming(folder: pathlib.Path, distribution: str, version: str) -> dict[str, str]:

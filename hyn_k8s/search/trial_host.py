@@ -1,0 +1,194 @@
+"""The trial host: a process that has imported Hypernets, and forks the trial processes.
+
+To import Hypernets takes seconds and 200 MB. A fork of this process has it in milliseconds, and
+shares the memory. Each Dask worker starts one host of its own (``hosting``), and gives it a socket
+for commands. The host does nothing but fork, wait and kill, in a single thread, so it always
+answers, whatever its trial processes do.
+
+With each command the worker sends two sockets: the trial process talks to the worker by the first,
+the host reports the end of the trial process on the second. Each trial process leads a session, so
+the host can kill it with all processes it has started. When the worker is gone, however it went,
+the kernel closes the command socket, and the host kills all trial processes and ends. When the
+host is killed, the kernel kills the trial processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import time
+import traceback
+from dataclasses import dataclass
+
+START = b"s"
+"""Command: fork a trial process; comes with its two sockets."""
+
+KILL = b"k"
+"""On the second socket of a trial process: kill it now."""
+
+READY = b"ready"
+"""What the host says first; anything else is the reason why it cannot start."""
+
+END_SECONDS = 3.0
+"""How long a trial process has to end after the worker has closed both sockets."""
+
+_PR_SET_PDEATHSIG = 1
+_EXPECTED_VICTIM = "1000"
+"""An oom_score_adj: for want of memory, the kernel ends a trial process before any other."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A trial process, as the host knows it."""
+
+    pid: int
+    reports: socket.socket
+    """Where its end is reported, and where commands about it come from."""
+
+
+class TrialHost:
+    """Forks trial processes as ``commands`` says, and reports how each one ends."""
+
+    def __init__(self, commands: socket.socket) -> None:
+        self._commands = commands
+        self._children: dict[int, Child] = {}
+        """By process id; without those that were reported."""
+        self._ending: dict[int, float] = {}
+        """By process id: when one that has to end is killed, on the monotonic clock."""
+        self._selector = selectors.DefaultSelector()
+        self._woken, self._wake = socket.socketpair()
+        for each in (self._woken, self._wake):
+            each.setblocking(False)
+        self._selector.register(commands, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake.fileno())
+
+    def serve(self) -> socket.socket | None:
+        """Serve until the worker is gone. In a forked trial process: its socket to the worker."""
+        while True:
+            for key, _ in self._selector.select(self._kill_overdue()):
+                if key.fileobj is self._woken:
+                    self._woken.recv(4096)
+                    self._report_ended()
+                elif key.fileobj is self._commands:
+                    command, sockets, _, _ = socket.recv_fds(self._commands, 1, 2)
+                    if not command:
+                        self._kill_all()
+                        return None
+                    channel = self._start(*(socket.socket(fileno=fd) for fd in sockets))
+                    if channel is not None:
+                        return channel
+                else:
+                    self._obey(key.data)
+
+    def _start(self, channel: socket.socket, reports: socket.socket) -> socket.socket | None:
+        host, pid = os.getpid(), os.fork()
+        if pid == 0:
+            reports.close()
+            self._become_trial_process(host)
+            return channel
+        channel.close()
+        self._children[pid] = Child(pid, reports)
+        self._selector.register(reports, selectors.EVENT_READ, self._children[pid])
+        return None
+
+    def _become_trial_process(self, host: int) -> None:
+        """Right after the fork: leave everything that is the host's."""
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != host:
+            os._exit(1)  # it has been killed meanwhile
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._selector.close()
+        for each in (self._commands, self._woken, self._wake):
+            each.close()
+        for child in self._children.values():
+            child.reports.close()
+        _write("/proc/self/oom_score_adj", _EXPECTED_VICTIM)
+
+    def _obey(self, child: Child) -> None:
+        """The worker says something about ``child``, or has closed its socket."""
+        if child.reports.recv(1) == KILL:
+            _kill(child)
+            return
+        # It is told to end by the end of its own socket, and gets a moment to do so.
+        self._selector.unregister(child.reports)
+        self._ending[child.pid] = time.monotonic() + END_SECONDS
+
+    def _kill_overdue(self) -> float | None:
+        """Kill what has not ended in time; in how many seconds the next one is due."""
+        now = time.monotonic()
+        for pid, due in list(self._ending.items()):
+            if due <= now:
+                del self._ending[pid]
+                _kill(self._children[pid])
+        return min((due - now for due in self._ending.values()), default=None)
+
+    def _report_ended(self) -> None:
+        while self._children:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._ending.pop(pid, None)
+            child = self._children.pop(pid, None)
+            if child is not None:
+                _kill(child)  # what it has started ends with it
+                report = {"status": status, "peak": usage.ru_maxrss * 1024}
+                self._forget(child, json.dumps(report).encode())
+
+    def _forget(self, child: Child, report: bytes) -> None:
+        if child.reports.fileno() in self._selector.get_map():
+            self._selector.unregister(child.reports)
+        with contextlib.suppress(OSError):  # the worker may not be interested any more
+            child.reports.send(report)
+        child.reports.close()
+
+    def _kill_all(self) -> None:
+        for child in self._children.values():
+            _kill(child)
+
+
+def _kill(child: Child) -> None:
+    """Kill the session that ``child`` leads."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "w") as file:
+            file.write(text)
+    except OSError:
+        pass  # a system without it, or one that forbids it
+
+
+def main(fileno: int) -> None:
+    """Be the host whose commands come on ``fileno``, and each trial process that it forks."""
+    commands = socket.socket(fileno=fileno)
+    try:
+        from hyn_k8s.search import compat
+
+        compat.apply()
+    except BaseException as error:
+        lines = traceback.format_exception_only(error)
+        commands.sendall("".join(lines).strip().encode())
+        raise
+    gc.collect()
+    gc.freeze()  # what is never collected is never copied
+    commands.sendall(READY)
+    channel = TrialHost(commands).serve()
+    if channel is not None:
+        from hyn_k8s.search.trial_process import run_trials
+
+        run_trials(channel)
