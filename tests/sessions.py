@@ -12,7 +12,7 @@ from hyn_k8s.search.activation import activate
 from hyn_k8s.search.results import read_trials
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.settings import Settings
-from tests import searches
+from tests import deeds, searches
 from tests.searches import sample
 
 
@@ -38,7 +38,8 @@ def session_on(
     address: str | None, root: str, env: Mapping[str, str] | None = None
 ) -> Iterator[tuple[Session, Notes]]:
     """A session on the scheduler at ``address``; the test's classes travel by value."""
-    cloudpickle.register_pickle_by_value(searches)
+    for module in (searches, deeds):
+        cloudpickle.register_pickle_by_value(module)
     environ = {"HYN_STORAGE_ROOT": root, **(env or {})}
     if address:
         environ["DASK_SCHEDULER_ADDRESS"] = address
@@ -48,7 +49,8 @@ def session_on(
         yield session, notes
     finally:
         session.close()
-        cloudpickle.unregister_pickle_by_value(searches)
+        for module in (searches, deeds):
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def search(model: Any, data: Any = None, **kwargs: Any) -> Any:

@@ -5,7 +5,7 @@ gets out of it but its answer, and what it writes to the storage: it binds Hyper
 storage of its run, holds the classes of the user's script, and may be killed at any moment.
 
 A trial is told no more of earlier ones than it would be in a process of its own: signal handlers,
-alarms, the working directory and the environment are put back. The hyper model and the data are
+alarms, the working directory, the environment and the standard streams are put back. The hyper model and the data are
 loaded afresh for each trial, so that none sees what another one did to them.
 """
 
@@ -63,10 +63,11 @@ def run_trials(channel: socket.socket) -> None:
         _say(worker, Said.REFUSED, problem)
         return
     _say(worker, Said.JOINED, None)
+    streams = [(fd, os.dup(fd)) for fd in (0, 1, 2)]
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             request = worker.recv_bytes()
-            with _as_it_was():
+            with _as_it_was(streams):
                 said, value = answer(
                     here, join.name, request, lambda: _say(worker, Said.WANTED, None)
                 )
@@ -169,8 +170,11 @@ def _enter_search(task: bytes) -> SearchTask:
 
 
 @contextlib.contextmanager
-def _as_it_was() -> Iterator[None]:
-    """Put back afterwards what belongs to the process and the next trial would meet."""
+def _as_it_was(streams: list[tuple[int, int]]) -> Iterator[None]:
+    """Put back afterwards what belongs to the process and the next trial would meet.
+
+    Of each of the ``streams``, which a trial may close, the second number is a copy.
+    """
     folder, environ = os.getcwd(), dict(os.environ)
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     try:
@@ -183,6 +187,8 @@ def _as_it_was() -> Iterator[None]:
         if dict(os.environ) != environ:
             os.environ.clear()
             os.environ.update(environ)
+        for fd, copy in streams:
+            os.dup2(copy, fd)
         with contextlib.suppress(OSError):  # it may have been deleted meanwhile
             os.chdir(folder)
 

@@ -80,7 +80,7 @@ class TestEarlyWorkers:
         wait_for_workers(own_cluster, 1)
         with (
             session_on(own_cluster.address, str(tmp_path / "root")),
-            pytest.raises(WorkerError, match="could not join the run: .*ModuleNotFoundError"),
+            pytest.raises(WorkerError, match=r"could not join the run: .*ModuleNotFoundError"),
         ):
             search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1)
         assert bare.poll() is None
