@@ -123,6 +123,9 @@ class SchedulerError(HynError):
 class WorkerError(HynError):
     """A Dask worker runs other versions than the driver, or does not see the run's storage."""
 
+    address: str | None = None
+    """The worker's, where it joined the run before."""
+
     def __init__(
         self, worker: str, problem: str, lasting: bool = True, of_storage: bool = False
     ) -> None:

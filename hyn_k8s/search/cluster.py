@@ -115,6 +115,14 @@ class Cluster:
         """Why no worker takes part, if all that are there do not fit the run."""
         return self._roster.refusal()
 
+    def refuse(self, address: str, error: WorkerError) -> None:
+        """Give the worker at ``address`` no more trials, and name it to the user."""
+        self._roster.refuse(address, error)
+
+    def ask_again(self, address: str) -> None:
+        """Ask the worker at ``address``, which takes no part in the run any more, to do so."""
+        self._roster.ask_again(address)
+
     def read_workers(self) -> None:
         """Look which workers there are, in case that was not heard; nothing waits for it."""
         self.client.loop.add_callback(self._roster.read_workers)

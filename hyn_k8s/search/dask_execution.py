@@ -3,9 +3,6 @@
 Results and other news come through a queue (``news``), so nothing polls. A trial that lost its
 worker is submitted again, for as many attempts as it is allowed (``attempts``).
 
-Trials go only to workers that have joined the run (``roster``). While there are none, they are
-held here; when one joins later, trials that have not begun elsewhere may go there, too.
-
 Every wait has an end. A worker stops a trial that is past its time. Every ten seconds the driver
 looks whether there is a scheduler, are workers, and whether each trial is where it can still end
 (``submissions``). A scheduler that is gone is waited for and given all trials anew.
@@ -13,23 +10,18 @@ looks whether there is a scheduler, are workers, and whether each trial is where
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import pickle
 import time
 from collections.abc import Callable
 from typing import Any
 
-from distributed import Future
-
-from hyn_k8s.errors import HynError, SchedulerError, StorageError
+from hyn_k8s.errors import HynError, SchedulerError, StorageError, WorkerError
 from hyn_k8s.search.attempts import Allowance, Attempt, overrun
-from hyn_k8s.search.avoidance import AvoidedWorkers
 from hyn_k8s.search.cluster import Cluster
 from hyn_k8s.search.knowledge import Keeper
 from hyn_k8s.search.news import AttemptOver, BegunAgain, Heard, Lost, News, Note
 from hyn_k8s.search.outcome import Ended, Failure, failed_outcome, failure_of, read_outcome
-from hyn_k8s.search.remote import run_trial_remotely
+from hyn_k8s.search.placing import SETTLE_SECONDS, Attempts, Placement
 from hyn_k8s.search.state import InFlight
 from hyn_k8s.search.submissions import Submissions
 from hyn_k8s.search.trial import SearchTask
@@ -38,7 +30,6 @@ from hyn_k8s.search.trial_messages import (
     SearchCall,
     TrialFailedError,
     TrialProcessError,
-    TrialRequest,
 )
 from hyn_k8s.search.trouble import Trouble
 from hyn_k8s.search.watch import ClusterWatch
@@ -47,9 +38,6 @@ LOOK_SECONDS = 10.0
 """How often a driver looks whether anything can still come, and who is overdue."""
 
 RECONNECT_SECONDS = 2.0
-
-SETTLE_SECONDS = 2.0
-"""How long after a worker has joined trials that have not begun elsewhere may go there."""
 
 GATHER_SECONDS = 0.005
 """How long a trial waits at most for others that are submitted with it, while news come in."""
@@ -77,9 +65,6 @@ class DaskExecution:
         url: str,
     ) -> None:
         self._cluster = cluster
-        self._search = search
-        self._task = pickle.dumps(search)
-        self._call = SearchCall(search.key, search.paths, url, allowance.timeout)
         self._allowance = allowance
         self._failed_reward = failed_reward
         self._keeper = keeper
@@ -87,21 +72,15 @@ class DaskExecution:
         self._lost = lost
         self._tell = tell
         self._trials = Submissions()
-        self._gathered: list[tuple[int, Attempt]] = []
+        self._news = News(search.paths.name)
+        call = SearchCall(search.key, search.paths, url, allowance.timeout)
+        self._placement = Placement(cluster, search, call, self._trials, self._news.follow)
+        self._gathered: Attempts = []
         """Trials that are submitted together, when nothing more is heard or at ``_send_at``."""
         self._send_at = 0.0
-        self._tasks = 0
         self._look_due = time.monotonic() + LOOK_SECONDS
         """When to look around next, on the monotonic clock."""
-        self._news = News(search.paths.name)
         self._watch = ClusterWatch(cluster_patience, tell)
-        self._avoided = AvoidedWorkers()
-        self._running: dict[str, str] | None = None
-        """The workers that run trials for earlier drivers, without trials that were submitted to
-        them; None until that is asked for."""
-        self._known: set[str] = set()
-        """The workers that were there when trials were submitted last."""
-        self._summons: Future | None = None
         self._news.listen(cluster)
 
     def submit(self, number: int, asked: InFlight) -> None:
@@ -145,10 +124,7 @@ class DaskExecution:
     def cancel(self, stop: bool) -> None:
         self._gathered.clear()
         self._news.ignore(self._cluster)
-        given_up = self._trials.clear()
-        self._cluster.cancel([self._summons, *(trial.future for trial in given_up)])
-        if stop:
-            self._cluster.stop([trial.key for trial in given_up if trial.key])
+        self._placement.cancel(stop)
 
     def _hear(self, leave_at: float | None) -> Heard | None:
         """What comes next; what was gathered meanwhile is submitted before anything is waited for.
@@ -167,82 +143,13 @@ class DaskExecution:
         if attempts:
             self._submit(attempts)
 
-    def _submit(self, attempts: list[tuple[int, Attempt]]) -> None:
-        client = self._cluster.client
-        if client.status != "running":
-            for number, attempt in attempts:
-                self._trials.add(number, attempt, None)
-            self._miss_scheduler()
+    def _submit(self, attempts: Attempts) -> None:
+        if self._cluster.client.status == "running":
+            self._placement.submit(attempts)
             return
-        joined = self._cluster.joined()
-        if not joined:
-            self._hold(attempts)
-            return
-        placed = {number: self._place_of(number, attempt) for number, attempt in attempts}
-        others = [each for each in attempts if placed[each[0]] not in joined]
-        if others:
-            self._submit_to(self._avoided.others(joined) or joined, others)
-        for number, attempt in attempts:
-            address = placed[number]
-            if address in joined:
-                self._submit_to([address], [(number, attempt)])
-
-    def _submit_to(self, workers: list[str], attempts: list[tuple[int, Attempt]]) -> None:
-        """Submit these attempts to any of ``workers``."""
-        client, paths = self._cluster.client, self._search.paths
-        requests = [
-            TrialRequest(
-                self._task,
-                number,
-                attempt.sample,
-                attempt.known,
-                attempt.again or number in self._trials,
-            )
-            for number, attempt in attempts
-        ]
-        futures = client.map(
-            functools.partial(run_trial_remotely, self._call),
-            [paths.outcome(number, attempt.sample) for number, attempt in attempts],
-            [pickle.dumps(request) for request in requests],
-            key=[self._next_key(number) for number, _ in attempts],
-            pure=False,
-            workers=workers,
-        )
-        for (number, attempt), future in zip(attempts, futures, strict=True):
-            self._trials.add(number, attempt, future, workers)
-            self._news.follow(client, number, future)
-
-    def _hold(self, attempts: list[tuple[int, Attempt]]) -> None:
-        """Keep these attempts until a worker has joined.
-
-        A task that any worker may run tells a cluster that adapts to its load that one is wanted.
-        """
         for number, attempt in attempts:
             self._trials.add(number, attempt, None)
-        if self._summons is None:
-            key = f"{self._search.key}-{self._search.paths.name}-worker-wanted"
-            self._summons = self._cluster.client.submit(int, key=key, pure=False)
-
-    def _submit_held(self) -> None:
-        """Submit what waits for a worker, now that one has joined."""
-        if self._summons is not None:
-            self._cluster.cancel([self._summons])
-            self._summons = None
-        self._submit([(number, trial.attempt) for number, trial in self._trials.held()])
-
-    def _place_of(self, number: int, attempt: Attempt) -> str | None:
-        """Where the trial runs for an earlier driver; once only, since that may come to nothing."""
-        if not attempt.again:
-            return None
-        paths = self._search.paths
-        if self._running is None:
-            self._running = self._cluster.read_running(self._call.url, paths.outcomes)
-        return self._running.pop(paths.outcome(number, attempt.sample), None)
-
-    def _next_key(self, number: int) -> str:
-        """The key of another attempt's task."""
-        self._tasks += 1
-        return f"{self._search.key}-{self._search.paths.name}-trial-{number}-{self._tasks}"
+        self._miss_scheduler()
 
     def _look_at(self, leave_at: float | None) -> float:
         """When it is time to look at something, if nothing is heard until then."""
@@ -271,11 +178,8 @@ class DaskExecution:
         Raises:
             WorkerError: there are workers, and none of them fits the run.
         """
-        joined = set(self._cluster.joined())
-        if joined - self._known:
-            self._submit_held()
+        if self._placement.take_change():
             self._look_due = min(self._look_due, time.monotonic() + SETTLE_SECONDS)
-        self._known = joined
         refusal = self._cluster.refusal()
         if refusal is not None and self._trials.held():
             raise refusal
@@ -310,8 +214,12 @@ class DaskExecution:
         if isinstance(error, StorageError):
             self._try_storage(number, error)
             return None
+        if isinstance(error, WorkerError) and error.address is not None:
+            self._cluster.refuse(error.address, error)
+            self._submit([(number, self._trials[number].attempt)])
+            return None
         if isinstance(error, NotJoinedError):
-            self._cluster.read_workers()
+            self._cluster.ask_again(error.args[0])
             self._submit([(number, self._trials[number].attempt)])
             return None
         if isinstance(error, HynError):
@@ -370,7 +278,7 @@ class DaskExecution:
         if attempt.storage_failed_since is None:
             self._tell(Trouble(f"{error}; trial {number} begins again", error))
         if error.worker is not None:
-            self._avoided.add(error.worker)
+            self._placement.avoid(error.worker)
         following = attempt.after_storage_failure(now)
         self._trials.pause(number, following, following.pause(now))
 
@@ -397,42 +305,16 @@ class DaskExecution:
         self._cluster.read_workers()
         if self._cluster.joined():
             self._watch.find_workers()
-            self._submit_stalled_again()
-            self._move_unbegun()
+            self._placement.submit_stalled()
+            self._placement.move_unbegun()
             return self._take_from_lost_workers()
         if not self._cluster.has_workers():
             self._watch.miss_workers(self._cluster.address)
         return None
 
-    def _move_unbegun(self) -> None:
-        """Let trials that wait for a worker's thread go to workers that have joined since, too."""
-        joined = set(self._cluster.joined())
-        unbegun = self._trials.unbegun(self._cluster.started, time.monotonic() - SETTLE_SECONDS)
-        moved = {n: trial for n, trial in unbegun.items() if joined - set(trial.workers)}
-        if not moved or self._avoided:
-            return
-        self._cluster.cancel([trial.future for trial in moved.values()])
-        self._cluster.stop([trial.key for trial in moved.values()])
-        self._submit([(number, trial.attempt) for number, trial in moved.items()])
-
     def _miss_scheduler(self) -> None:
         self._look_due = min(self._look_due, time.monotonic() + RECONNECT_SECONDS)
         self._watch.miss_scheduler(self._cluster.address, len(self._trials))
-
-    def _submit_stalled_again(self) -> None:
-        """A task that no worker has is no trial that takes its time: Dask may have lost it.
-
-        A cluster that is busy with other work has it waiting; then submitting it again is no loss.
-        """
-        waiting = self._trials.unheard_of(self._cluster.started)
-        if not waiting:
-            return
-        with contextlib.suppress(Exception):  # the next look finds out what is wrong with it
-            on_workers = {key for keys in self._cluster.tasks().values() for key in keys}
-            for number, trial in waiting.items():
-                if trial.future and trial.key not in on_workers and not trial.future.done():
-                    self._cluster.cancel([trial.future])
-                    self._submit([(number, trial.attempt)])
 
     def _take_from_lost_workers(self) -> Ended | None:
         """A trial that was given to certain workers, all of which are gone, goes to any other."""
@@ -458,7 +340,5 @@ class DaskExecution:
             self._miss_scheduler()
             return
         self._watch.find_scheduler()
-        self._running = None
         self._news.listen(self._cluster)
-        numbers = self._trials.numbers()
-        self._submit([(number, self._trials[number].attempt) for number in numbers])
+        self._placement.reconnect(self._cluster)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hyn_k8s.search.worker_runs import runs_of
+from hyn_k8s.search.joining import runs_of
 
 if TYPE_CHECKING:
     from distributed import Worker

@@ -12,18 +12,19 @@ from typing import Any
 
 from distributed import get_worker
 
-from hyn_k8s.errors import StorageError
+from hyn_k8s.errors import HynError, StorageError, WorkerError
 from hyn_k8s.search.adoption import alone, shared_execution
 from hyn_k8s.search.announcing import announcer
 from hyn_k8s.search.hosting import TrialProcess
+from hyn_k8s.search.joining import runs_of
 from hyn_k8s.search.trial_messages import (
     Answer,
+    NotJoinedError,
     Said,
     SearchCall,
     TrialFailedError,
     topic,
 )
-from hyn_k8s.search.worker_runs import runs_of
 
 SAID_BYTES = 16 * 1024
 """Up to which size a worker says an outcome to the driver at once; a larger one is fetched.
@@ -44,8 +45,16 @@ def run_trial_remotely(call: SearchCall, path: str, request: bytes) -> bytes:
         TimeoutError: the trial has run for as long as it may.
         TrialFailedError: the trial failed outside of Hypernets.
         TrialProcessError: its process ended under it.
+        WorkerError: this worker cannot run trials any more; it names this worker.
     """
     worker = get_worker()
+    try:
+        return _run_on(worker, call, path, request)
+    except NotJoinedError:
+        raise NotJoinedError(worker.address) from None
+
+
+def _run_on(worker: Any, call: SearchCall, path: str, request: bytes) -> bytes:
     key, runs = worker.get_current_task(), runs_of(worker)
     run = runs.find(call.key)
 
@@ -65,13 +74,26 @@ def run_trial_remotely(call: SearchCall, path: str, request: bytes) -> bytes:
     ):
         if waited:
             shared.begun = time.monotonic()
-        with run.process() as process:
-            said, value = ask(process, shared.begun)
+        try:
+            with run.process() as process:
+                said, value = ask(process, shared.begun)
+        except WorkerError as error:
+            raise _of_replaced_process(error, call.url, worker.address) from None
     outcome = _outcome(said, value, worker.address)
     if len(outcome) <= SAID_BYTES:
         message = {"ended": key, "outcome": outcome, "search": call.paths.name}
         worker.log_event(topic(call.key), message)
     return outcome
+
+
+def _of_replaced_process(error: WorkerError, url: str, address: str) -> HynError:
+    """What it means for a trial that no process can start in the place of one that has ended."""
+    if error.of_storage and error.retry:
+        away = StorageError(url, error.problem)
+        away.worker = address
+        return away
+    error.address = address
+    return error
 
 
 def _outcome(said: Said, value: Any, address: str) -> bytes:

@@ -20,9 +20,10 @@ from typing import Any
 from distributed import Client
 
 from hyn_k8s.errors import WorkerError
+from hyn_k8s.search.joining import join_run, leave_run, stop_trials
 from hyn_k8s.search.trial_messages import JoinRun
 from hyn_k8s.search.versions import mismatch, versions
-from hyn_k8s.search.worker_runs import JOIN_SECONDS, join_run, leave_run, stop_trials
+from hyn_k8s.search.worker_runs import JOIN_SECONDS
 
 EVERYTHING = "all"
 """Dask's topic of what happens in a cluster."""
@@ -55,6 +56,8 @@ class Roster:
         self._joined: set[str] = set()
         self._asked: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, WorkerError] = {}
+        self._told: set[str] = set()
+        """Those of which the user has heard that they do not fit."""
         self._leaving: set[str] = set()
         """Those that were asked to leave the cluster, and do so or have done so."""
         self._is_read = False
@@ -100,6 +103,26 @@ class Roster:
         if tasks:
             self._broadcast(stop_trials, tasks)
 
+    def refuse(self, address: str, error: WorkerError) -> None:
+        """A worker that has joined cannot run trials any more; from any thread."""
+        self._client.loop.add_callback(self._refuse, address, error)
+
+    def ask_again(self, address: str) -> None:
+        """A worker that had joined takes no part any more, and may again; from any thread."""
+        self._client.loop.add_callback(self._add, address)
+
+    def _refuse(self, address: str, error: WorkerError) -> None:
+        if address in self._joined:
+            self._joined.remove(address)
+            self._note_refused(address, error)
+            self._note_change()
+
+    def _note_refused(self, address: str, error: WorkerError) -> None:
+        self._refused[address] = error
+        if address not in self._told:
+            self._told.add(address)
+            self._tell_refused(error)
+
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """Something has happened to the cluster."""
         _, message = event
@@ -140,6 +163,9 @@ class Roster:
             found = (await self._client.scheduler.identity(n_workers=-1))["workers"]
             for address in {*self._joined, *self._asked, *self._refused} - set(found):
                 self._remove(address)
+            for address, refused in list(self._refused.items()):
+                if refused.retry:
+                    self._add(address)
             for address in found:
                 if not any(address in each for each in (self._joined, self._asked, self._refused)):
                     self._add(address)
@@ -161,8 +187,7 @@ class Roster:
         if problem is None:
             self._joined.add(address)
         else:
-            self._refused[address] = problem
-            self._tell_refused(problem)
+            self._note_refused(address, problem)
         self._note_change()
 
     async def _join(self, address: str) -> WorkerError | None:

@@ -80,7 +80,7 @@ Answer = tuple[Said, Any]
 
 
 class NotJoinedError(Exception):
-    """The worker does not know the run: it was started again, or has given the run up."""
+    """A worker takes no part in the run: it has given the run up. Its argument is the address."""
 
 
 class TrialProcessError(Exception):

@@ -4,8 +4,8 @@ It was forked by the trial host, so Hypernets is imported and mended already. No
 gets out of it but its answer, and what it writes to the storage: it binds Hypernets' ``fs`` to the
 storage of its run, holds the classes of the user's script, and may be killed at any moment.
 
-A trial is told no more of earlier ones than it would be in a process of its own: signal handlers,
-alarms, the working directory, the environment and the standard streams are put back. The hyper model and the data are
+A trial meets nothing that earlier ones did to the process: signal handlers, alarms, the working
+directory, the environment and the standard streams are put back. The hyper model and the data are
 loaded afresh for each trial, so that none sees what another one did to them.
 """
 

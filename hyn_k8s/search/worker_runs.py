@@ -8,16 +8,14 @@ when the scheduler does not know the driver's client any more.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import itertools
 import pickle
 import threading
 import time
-import weakref
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hyn_k8s.errors import WorkerError
 from hyn_k8s.search.hosting import Host, HostError, TrialProcess
@@ -29,7 +27,7 @@ from hyn_k8s.search.trial_messages import (
 )
 
 if TYPE_CHECKING:
-    from distributed import Worker
+    pass
 
 JOIN_SECONDS = 120.0
 """How long a trial process may take to prove the storage."""
@@ -112,7 +110,7 @@ class WorkerRuns:
         """
         with self._lock:
             if key not in self._runs:
-                raise NotJoinedError(key)
+                raise NotJoinedError
             return self._runs[key]
 
     def has_joined(self, key: str) -> bool:
@@ -258,67 +256,3 @@ class Run:
             problem = WorkerError(self._worker, f"no trial process can start: {died}")
         process.close()
         raise problem
-
-
-_workers: weakref.WeakKeyDictionary[Any, WorkerRuns] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def runs_of(worker: Any) -> WorkerRuns:
-    """Those of the Dask worker ``worker``; in a process with several each has its own."""
-    with _lock:
-        if worker not in _workers:
-            _workers[worker] = WorkerRuns()
-        return _workers[worker]
-
-
-async def join_run(client: str, request: JoinRun, dask_worker: Worker) -> WorkerError | None:
-    """On a worker, by ``Client.run``: take part in a run; a WorkerError if it does not fit."""
-    runs = runs_of(dask_worker)
-    name = str(dask_worker.name)
-    worker = f"{name} ({dask_worker.address})"
-    named = dataclasses.replace(request, worker=worker, name=name)
-    try:
-        await asyncio.to_thread(runs.join, client, named, dask_worker.state.nthreads)
-    except WorkerError as error:
-        return error
-    if not runs.is_watched:
-        runs.is_watched = True
-        _leave_forgotten_later(dask_worker)
-    return None
-
-
-async def leave_run(key: str, dask_worker: Worker) -> None:
-    """On a worker, by ``Client.run``: take part in the run no more."""
-    await asyncio.to_thread(runs_of(dask_worker).leave, key)
-
-
-async def stop_trials(tasks: list[str], dask_worker: Worker) -> None:
-    """On a worker, by ``Client.run``: kill the processes that run the trials of these tasks."""
-    runs_of(dask_worker).stop(tasks)
-
-
-def _leave_forgotten_later(worker: Worker) -> None:
-    loop = worker.loop
-    loop.call_later(IDLE_SECONDS, loop.add_callback, _leave_forgotten, worker)
-
-
-async def _leave_forgotten(worker: Worker) -> None:
-    """Leave each run whose driver the scheduler does not know any more."""
-    runs = runs_of(worker)
-    for key, run in runs.idle().items():
-        events = ()
-        with contextlib.suppress(OSError):  # without a scheduler there is no driver either
-            events = await worker.scheduler.events(topic=run.client)
-        if _is_gone(events):
-            await asyncio.to_thread(runs.leave, key)
-    runs.is_watched = runs.has_any
-    if runs.is_watched:
-        _leave_forgotten_later(worker)
-
-
-def _is_gone(events: Any) -> bool:
-    """Whether a client of which the scheduler has logged these ``events`` is not there."""
-    actions = [event.get("action") for _, event in events if isinstance(event, dict)]
-    known = [action for action in actions if action in ("add-client", "remove-client")]
-    return not actions or known[-1:] == ["remove-client"]

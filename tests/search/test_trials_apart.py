@@ -73,7 +73,8 @@ def rows(cluster: DaskCluster, root: pathlib.Path, *kinds: str, **env: str) -> l
     samples = [sample(number / 100, kind=kind) for number, kind in enumerate(kinds, 1)]
     environ = {"HYN_SEARCH_EXECUTORS": "1", "HYN_SEARCH_TRIAL_ATTEMPTS": "1", **env}
     with session_on(cluster.address, str(root), environ) as (session, _):
-        search(DoingModel(ListSearcher(samples), task="binary", reward_metric="auc"), max_trials=len(samples))
+        model = DoingModel(ListSearcher(samples), task="binary", reward_metric="auc")
+        search(model, max_trials=len(samples))
         return rows_of(session)
 
 
