@@ -78,6 +78,7 @@ def enable(
     seed: int | None = None,
     ordered: bool | None = None,
     trial_timeout: float | None = None,
+    memory: int | str | None = None,
     restart: bool = False,
 ) -> None:
     """Run the trials of every following ``search()`` of this process in parallel on Dask.
@@ -101,6 +102,8 @@ def enable(
             the same every time; HYN_SEARCH_ORDERED, else False.
         trial_timeout: seconds after which a trial is stopped and has failed, above 0;
             HYN_SEARCH_TRIAL_TIMEOUT, else none.
+        memory: how much a trial may take on a worker, in bytes or as ``"2GB"``, 100 MB or more;
+            HYN_SEARCH_MEMORY, else the machine's memory over the executors.
         restart: begin anew where an unfinished run would be continued.
 
     Raises:
@@ -125,6 +128,7 @@ def enable(
         contract.SEED: None if seed is None else str(seed),
         contract.ORDERED: None if ordered is None else str(int(ordered)),
         contract.TRIAL_TIMEOUT: None if trial_timeout is None else str(trial_timeout),
+        contract.MEMORY: None if memory is None else str(memory),
     }
     activation.activate(dataclasses.replace(read_settings(flags), restart=restart))
 

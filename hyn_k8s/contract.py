@@ -98,7 +98,8 @@ TRIAL_ATTEMPTS = Variable(
     "HYN_SEARCH_TRIAL_ATTEMPTS",
     "a whole number of 1 or more",
     "5",
-    "workers that may be lost under one trial before it counts as failed",
+    "how often a trial may lose its worker, or its process may end under it, before it counts as "
+    "failed",
 )
 TRIAL_TIMEOUT = Variable(
     "HYN_SEARCH_TRIAL_TIMEOUT",
@@ -106,6 +107,13 @@ TRIAL_TIMEOUT = Variable(
     "–",
     "how long a trial may run on a worker before it is stopped and counts as failed",
     "--trial-timeout",
+)
+MEMORY = Variable(
+    "HYN_SEARCH_MEMORY",
+    "a size of 100 MB or more, such as 2GB or 1500MiB",
+    "the machine's memory over the executors; a worker's own limit over its threads",
+    "how much memory a trial may take on a worker before it is stopped",
+    "--memory",
 )
 CLUSTER_PATIENCE = Variable(
     "HYN_SEARCH_CLUSTER_PATIENCE",
@@ -151,6 +159,7 @@ VARIABLES = (
     RUN_ID,
     TRIAL_ATTEMPTS,
     TRIAL_TIMEOUT,
+    MEMORY,
     CLUSTER_PATIENCE,
     GRACE,
     ORDERED,

@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tests.searches import TinyEstimator, TinyModel
 
 
@@ -114,6 +116,18 @@ def hold_the_interpreter() -> None:
     ctypes.PyDLL(None).sleep(3600)
 
 
+def take_memory() -> None:
+    """More than a gigabyte."""
+    table = np.ones(150_000_000)
+    time.sleep(3600)
+    assert table[0]
+
+
+def let_a_process_take_memory() -> None:
+    program = "import time; x = b'1' * 1_200_000_000; time.sleep(3600)"
+    subprocess.run([sys.executable, "-c", program])
+
+
 DEEDS: dict[str, Callable[[], None]] = {
     each.__name__: each
     for each in (
@@ -134,6 +148,8 @@ DEEDS: dict[str, Callable[[], None]] = {
         kill_itself,
         kill_its_group,
         hold_the_interpreter,
+        take_memory,
+        let_a_process_take_memory,
     )
 }
 

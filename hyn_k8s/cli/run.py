@@ -66,6 +66,7 @@ def _option(variable: Variable, metavar: str) -> str:
 @click.option("--seed", metavar="N", help=_option(contract.SEED, ""))
 @click.option("--ordered", is_flag=True, default=None, help=_option(contract.ORDERED, ""))
 @click.option("--trial-timeout", metavar="SECONDS", help=_option(contract.TRIAL_TIMEOUT, ""))
+@click.option("--memory", metavar="SIZE", help=_option(contract.MEMORY, ""))
 @click.option("--grace", metavar="SECONDS", help=_option(contract.GRACE, "default 20; "))
 @click.option("--run", "run_name", metavar="NAME", help=_option(contract.RUN_ID, ""))
 @click.option(
@@ -93,6 +94,7 @@ def run(
     seed: str | None,
     ordered: bool | None,
     trial_timeout: str | None,
+    memory: str | None,
     grace: str | None,
     run_name: str | None,
     restart: bool,
@@ -118,6 +120,7 @@ def run(
         contract.SEED: seed,
         contract.ORDERED: "1" if ordered else None,
         contract.TRIAL_TIMEOUT: trial_timeout,
+        contract.MEMORY: memory,
         contract.GRACE: grace,
         contract.RUN_ID: run_name,
     }

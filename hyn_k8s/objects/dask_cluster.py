@@ -117,6 +117,8 @@ def _worker(search: Search) -> Container:
             # By its name, and as the only one of its pod, dask's controller finds a worker.
             *("dask", "worker", "--name", "$(DASK_WORKER_NAME)", "--nworkers", "1"),
             *("--nthreads", "1", "--local-directory", "/tmp"),  # noqa: S108
+            # Trials, which are processes of their own, take the memory; hyn-k8s sees to that.
+            *("--memory-limit", "0"),
             *("--worker-port", str(names.WORKER_PORT), "--nanny-port", str(names.NANNY_PORT)),
             *("--dashboard-address", f":{names.WORKER_DASHBOARD_PORT}"),
             *("--death-timeout", str(DEATH_SECONDS)),

@@ -19,6 +19,7 @@ from distributed import Client, Future
 from hyn_k8s import contract
 from hyn_k8s.errors import SchedulerError, WorkerError
 from hyn_k8s.paths import RunPaths
+from hyn_k8s.search import trial_memory
 from hyn_k8s.search.adoption import running_here
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.roster import Roster
@@ -76,7 +77,7 @@ class Cluster:
         try:
             self.client = live or self._connect(settings)
             self.address = str(self.client.scheduler.address)
-            self._roster = self._admit_workers(storage, run, epoch)
+            self._roster = self._admit_workers(storage, run, epoch, self._memory(settings))
             self._start_workers(settings.executors)
         except BaseException:
             self.close()
@@ -185,12 +186,18 @@ class Cluster:
         if self._embedded is not None:
             self._embedded.start_workers(count)
 
-    def _admit_workers(self, storage: Storage, run: str, epoch: int) -> Roster:
+    def _memory(self, settings: Settings) -> int | None:
+        """How much memory a trial may take, where the driver can say."""
+        if settings.memory is None and self._embedded is not None:
+            return trial_memory.machines_share(settings.executors)
+        return settings.memory
+
+    def _admit_workers(self, storage: Storage, run: str, epoch: int, memory: int | None) -> Roster:
         """Bring the run to every worker, those that come later included."""
         self._warn_of_open_wire(storage)
         token = secrets.token_bytes(16)
         storage.write(RunPaths(run).token(epoch), token)
-        request = JoinRun(self.key, run, epoch, storage.settings, token)
+        request = JoinRun(self.key, run, epoch, storage.settings, token, memory)
         roster = Roster(self.client, request, self._tell_refused, self._note_change)
         self.client.subscribe_topic(topic(self.key), self._hear)
         self._opened.callback(self._dismiss_workers, roster)

@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -18,7 +19,8 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 
-from hyn_k8s.search.trial_host import KILL, READY, START
+from hyn_k8s import contract
+from hyn_k8s.search.trial_host import KILL, LIMIT, LIMIT_FORMAT, READY, START
 from hyn_k8s.search.trial_messages import Answer, Said, TrialProcessError
 
 START_SECONDS = 120.0
@@ -78,6 +80,10 @@ class TrialProcess:
             if hear is not None:
                 hear(answer)
 
+    def limit_memory(self, limit: int) -> None:
+        """Let the host kill it when it takes more than ``limit`` bytes."""
+        self._reports.send(LIMIT + struct.pack(LIMIT_FORMAT, limit))
+
     def kill(self) -> None:
         """Kill it, from any thread, with all processes it has started."""
         self._is_killed = True
@@ -103,6 +109,11 @@ def _sentence(report: bytes, is_killed: bool) -> str:
     if not report:
         return "its process ended together with the trial host"
     found = json.loads(report)
+    if found["limit"]:
+        return (
+            f"it took more than {found['limit'] / 1e9:.1f} GB of memory, which is all a trial may "
+            f"take; raise that with {contract.MEMORY.label}, or run fewer trials at a time"
+        )
     code = os.waitstatus_to_exitcode(found["status"])
     peak = f"; its memory was {found['peak'] / 1e9:.1f} GB at most"
     if code >= 0:

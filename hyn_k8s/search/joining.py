@@ -13,7 +13,10 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from dask.system import CPU_COUNT
+
 from hyn_k8s.errors import WorkerError
+from hyn_k8s.search import trial_memory
 from hyn_k8s.search.trial_messages import JoinRun
 from hyn_k8s.search.worker_runs import IDLE_SECONDS, WorkerRuns
 
@@ -37,7 +40,8 @@ async def join_run(client: str, request: JoinRun, dask_worker: Worker) -> Worker
     runs = runs_of(dask_worker)
     name = str(dask_worker.name)
     worker = f"{name} ({dask_worker.address})"
-    named = dataclasses.replace(request, worker=worker, name=name)
+    memory = request.memory or _memory(dask_worker, runs.is_ours)
+    named = dataclasses.replace(request, memory=memory, worker=worker, name=name)
     try:
         await asyncio.to_thread(runs.join, client, named, dask_worker.state.nthreads)
     except WorkerError as error:
@@ -46,6 +50,15 @@ async def join_run(client: str, request: JoinRun, dask_worker: Worker) -> Worker
         runs.is_watched = True
         _leave_forgotten_later(dask_worker)
     return None
+
+
+def _memory(worker: Worker, is_ours: bool) -> int | None:
+    """How much memory a trial may take on ``worker``, in bytes, where the user does not say."""
+    threads = worker.state.nthreads
+    if is_ours:
+        return trial_memory.containers_share(threads)
+    limit = worker.memory_manager.memory_limit
+    return trial_memory.workers_share(limit, threads, CPU_COUNT)
 
 
 async def leave_run(key: str, dask_worker: Worker) -> None:

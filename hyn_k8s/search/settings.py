@@ -31,6 +31,9 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
 MOST_SEED = 2**32 - 1
 """The greatest seed that numpy takes."""
 
+LEAST_MEMORY = 100_000_000
+"""In bytes; Hypernets and its libraries have to fit."""
+
 UNLIMITED = "unlimited"
 """What stands for a wait without an end."""
 
@@ -106,9 +109,12 @@ class Settings:
     run: str | None
     """The run's name when the user gave one."""
     trial_attempts: int
-    """Workers that may be lost under one trial before it counts as failed, at least 1."""
+    """How often a trial may lose its worker or its process before it counts as failed, at least 1.
+    """
     trial_timeout: float | None
     """Seconds a trial may run on a worker, above 0; None lets it run as long as it takes."""
+    memory: int | None
+    """Bytes a trial may take on a worker, LEAST_MEMORY or more; None leaves that to the worker."""
     cluster_patience: float
     """Seconds for which all workers, or the scheduler, may be away, 0 or more; infinite where they
     are waited for without limit."""
@@ -142,6 +148,7 @@ class Settings:
             run=_run(_value(environ, contract.RUN_ID)),
             trial_attempts=_positive(environ, contract.TRIAL_ATTEMPTS, 5),
             trial_timeout=_seconds(environ, contract.TRIAL_TIMEOUT, least=0.001, default=None),
+            memory=_memory(_value(environ, contract.MEMORY)),
             cluster_patience=_cluster_patience(environ),
             grace=_seconds(environ, contract.GRACE, least=0.0, default=20.0),
             ordered=_switch(environ, contract.ORDERED),
@@ -234,6 +241,20 @@ def _cluster_patience(environ: Mapping[str, str]) -> float:
     if _value(environ, contract.CLUSTER_PATIENCE) == UNLIMITED:
         return math.inf
     return _seconds(environ, contract.CLUSTER_PATIENCE, least=0.0, default=300.0)
+
+
+def _memory(value: str | None) -> int | None:
+    if value is None:
+        return None
+    from dask.utils import parse_bytes
+
+    try:
+        size = int(parse_bytes(value))
+    except (ValueError, OverflowError):
+        raise _refused(contract.MEMORY, repr(value)) from None
+    if size < LEAST_MEMORY:
+        raise _refused(contract.MEMORY, repr(value))
+    return size
 
 
 def _switch(environ: Mapping[str, str], variable: Variable) -> bool:

@@ -22,9 +22,12 @@ import os
 import selectors
 import signal
 import socket
+import struct
 import time
 import traceback
 from dataclasses import dataclass
+
+from hyn_k8s.search.trial_memory import read_taken
 
 START = b"s"
 """Command: fork a trial process; comes with its two sockets."""
@@ -32,24 +35,39 @@ START = b"s"
 KILL = b"k"
 """On the second socket of a trial process: kill it now."""
 
+LIMIT = b"m"
+"""On the second socket of a trial process, before its memory limit (``LIMIT_FORMAT``)."""
+
+LIMIT_FORMAT = "<Q"
+"""Bytes; a process that takes more, together with those it has started, is killed."""
+
 READY = b"ready"
 """What the host says first; anything else is the reason why it cannot start."""
 
 END_SECONDS = 3.0
 """How long a trial process has to end after the worker has closed both sockets."""
 
+LOOK_SECONDS = 0.2
+"""How often the host looks how much memory trial processes with a limit take."""
+
 _PR_SET_PDEATHSIG = 1
 _EXPECTED_VICTIM = "1000"
 """An oom_score_adj: for want of memory, the kernel ends a trial process before any other."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Child:
     """A trial process, as the host knows it."""
 
     pid: int
     reports: socket.socket
     """Where its end is reported, and where commands about it come from."""
+    limit: int | None = None
+    """How much memory it may take, in bytes."""
+    exceeded: bool = False
+    """Whether it was killed because it took more."""
+    ends_at: float | None = None
+    """When it is killed if it has not ended by then, on the monotonic clock."""
 
 
 class TrialHost:
@@ -59,8 +77,6 @@ class TrialHost:
         self._commands = commands
         self._children: dict[int, Child] = {}
         """By process id; without those that were reported."""
-        self._ending: dict[int, float] = {}
-        """By process id: when one that has to end is killed, on the monotonic clock."""
         self._selector = selectors.DefaultSelector()
         self._woken, self._wake = socket.socketpair()
         for each in (self._woken, self._wake):
@@ -73,7 +89,7 @@ class TrialHost:
     def serve(self) -> socket.socket | None:
         """Serve until the worker is gone. In a forked trial process: its socket to the worker."""
         while True:
-            for key, _ in self._selector.select(self._kill_overdue()):
+            for key, _ in self._selector.select(self._look()):
                 if key.fileobj is self._woken:
                     self._woken.recv(4096)
                     self._report_ended()
@@ -116,21 +132,31 @@ class TrialHost:
 
     def _obey(self, child: Child) -> None:
         """The worker says something about ``child``, or has closed its socket."""
-        if child.reports.recv(1) == KILL:
+        command = child.reports.recv(1)
+        if command == KILL:
             _kill(child)
-            return
-        # It is told to end by the end of its own socket, and gets a moment to do so.
-        self._selector.unregister(child.reports)
-        self._ending[child.pid] = time.monotonic() + END_SECONDS
+        elif command == LIMIT:
+            size = struct.calcsize(LIMIT_FORMAT)
+            (child.limit,) = struct.unpack(LIMIT_FORMAT, child.reports.recv(size))
+        else:
+            # It is told to end by the end of its own socket, and gets a moment to do so.
+            self._selector.unregister(child.reports)
+            child.ends_at = time.monotonic() + END_SECONDS
 
-    def _kill_overdue(self) -> float | None:
-        """Kill what has not ended in time; in how many seconds the next one is due."""
-        now = time.monotonic()
-        for pid, due in list(self._ending.items()):
-            if due <= now:
-                del self._ending[pid]
-                _kill(self._children[pid])
-        return min((due - now for due in self._ending.values()), default=None)
+    def _look(self) -> float | None:
+        """Kill what takes too much memory or too long to end; when to look again, in seconds."""
+        now, following = time.monotonic(), []
+        for child in self._children.values():
+            if child.ends_at is not None:
+                if child.ends_at <= now:
+                    _kill(child)
+                following.append(max(LOOK_SECONDS, child.ends_at - now))
+            elif child.limit is not None and not child.exceeded:
+                child.exceeded = read_taken(child.pid) > child.limit
+                if child.exceeded:
+                    _kill(child)
+                following.append(LOOK_SECONDS)
+        return min(following, default=None)
 
     def _report_ended(self) -> None:
         while self._children:
@@ -140,11 +166,14 @@ class TrialHost:
                 return
             if pid == 0:
                 return
-            self._ending.pop(pid, None)
             child = self._children.pop(pid, None)
             if child is not None:
                 _kill(child)  # what it has started ends with it
-                report = {"status": status, "peak": usage.ru_maxrss * 1024}
+                report = {
+                    "status": status,
+                    "peak": usage.ru_maxrss * 1024,
+                    "limit": child.limit if child.exceeded else None,
+                }
                 self._forget(child, json.dumps(report).encode())
 
     def _forget(self, child: Child, report: bytes) -> None:

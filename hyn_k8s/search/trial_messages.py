@@ -27,6 +27,8 @@ class JoinRun:
     storage: StorageSettings
     token: bytes = field(repr=False)
     """What the driver wrote to the storage, where the trial process has to find it."""
+    memory: int | None = None
+    """How much memory a trial may take, in bytes; None leaves that to the worker."""
     worker: str = ""
     """The name and the address of its Dask worker, for messages."""
     name: str = ""

@@ -48,7 +48,8 @@ class WorkerRuns:
         self._host: Host | None = None
         self._executing: dict[str, TrialProcess] = {}
         """By the key of a Dask task: the process that runs its trial."""
-        self._keeps_host = False
+        self.is_ours = False
+        """Whether the worker is there for runs only."""
         self.is_watched = False
         """Whether somebody looks now and then for runs whose driver is gone."""
 
@@ -59,7 +60,7 @@ class WorkerRuns:
 
     def start_host(self) -> None:
         """Let the host start now, and stay: this worker is there for runs only."""
-        self._keeps_host = True
+        self.is_ours = True
         with self._lock:
             self._ensure_host()
 
@@ -97,7 +98,7 @@ class WorkerRuns:
         with self._lock:
             self._ending.discard(run)
             host = None
-            if not self._runs and not self._ending and not self._keeps_host:
+            if not self._runs and not self._ending and not self.is_ours:
                 host, self._host = self._host, None
         if host is not None:
             host.close()
@@ -240,13 +241,15 @@ class Run:
     def _start(self, slot: int) -> TrialProcess:
         """A new trial process that has joined the run."""
         name = self._name if self._threads == 1 else f"{self._name}-{slot}"
-        request = pickle.dumps(dataclasses.replace(self._request, name=name))
+        request = dataclasses.replace(self._request, name=name)
         try:
             process = self._runs.start_process()
         except HostError as error:
             raise WorkerError(self._worker, f"no trial process can start: {error}") from None
+        if request.memory is not None:
+            process.limit_memory(request.memory)
         try:
-            said, problem = process.ask(request, time.monotonic() + JOIN_SECONDS)
+            said, problem = process.ask(pickle.dumps(request), time.monotonic() + JOIN_SECONDS)
             if said is Said.JOINED:
                 return process
         except TimeoutError:

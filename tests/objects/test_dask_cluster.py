@@ -172,7 +172,8 @@ WORKER: dict[str, Any] = {
     "name": "worker",
     "args": [
         *("dask", "worker", "--name", "$(DASK_WORKER_NAME)", "--nworkers", "1"),
-        *("--nthreads", "1", "--local-directory", "/tmp", "--worker-port", "9000"),
+        *("--nthreads", "1", "--local-directory", "/tmp", "--memory-limit", "0"),
+        *("--worker-port", "9000"),
         *("--nanny-port", "9001", "--dashboard-address", ":8788", "--death-timeout", "120"),
         *("--preload", "hyn_k8s.search.preload"),
     ],

@@ -34,7 +34,9 @@ ENDLESS = "hold_the_interpreter"
 
 FAILING = "raise_keyboard_interrupt"
 
-HARMLESS = sorted({*DEEDS} - {*ENDED, ENDLESS, FAILING})
+HUNGRY = ("take_memory", "let_a_process_take_memory")
+
+HARMLESS = sorted({*DEEDS} - {*ENDED, *HUNGRY, ENDLESS, FAILING})
 """What trials may do as if they were alone."""
 
 
@@ -118,3 +120,14 @@ def test_one_that_lets_nothing_else_of_its_process_run_is_stopped_in_time(
     stopped, following = rows(cluster, tmp_path / "root", ENDLESS, "good", **timeout)
     assert (stopped["status"], following["status"]) == ("failed", "succeeded")
     assert "timed out" in stopped["detail"]
+
+
+@pytest.mark.parametrize("kind", HUNGRY)
+def test_one_that_takes_more_memory_than_it_may_is_stopped_and_says_how_to_raise_that(
+    cluster: DaskCluster, tmp_path: pathlib.Path, kind: str
+) -> None:
+    limit = {"HYN_SEARCH_MEMORY": "800MB"}
+    stopped, following = rows(cluster, tmp_path / "root", kind, "good", **limit)
+    assert (stopped["status"], following["status"]) == ("failed", "succeeded")
+    assert "took more than 0.8 GB of memory" in stopped["detail"]
+    assert "HYN_SEARCH_MEMORY" in stopped["detail"]
