@@ -19,8 +19,8 @@ from hyn_k8s.search.progress import (
     Progress,
     best_text,
     duration_text,
+    losses,
     rate_text,
-    workers_lost_text,
 )
 
 REFRESHES_PER_SECOND = 4
@@ -75,8 +75,8 @@ def render(progress: Progress, now: float) -> Group:
     second = Text("  " + "  ·  ".join(counts))
     if progress.failed:
         second.append(f"  ·  {progress.failed} failed", style="red")
-    if progress.workers_lost:
-        second.append(f"  ·  {workers_lost_text(progress.workers_lost)}", style="yellow")
+    for words in losses(progress.workers_lost, progress.processes_lost):
+        second.append(f"  ·  {words}", style="yellow")
     if progress.dashboard and progress.ended is None:
         second.append("  ·  ")
         second.append(progress.dashboard, style=f"link {progress.dashboard} cyan")

@@ -129,7 +129,7 @@ def print_search(
     """Print one search for people: a table of its trials, and a line of counts."""
     from rich.console import Console
 
-    from hyn_k8s.search.progress import workers_lost_text
+    from hyn_k8s.search.progress import losses
 
     console = Console(stderr=to_stderr)
     if not console.is_terminal:
@@ -139,8 +139,7 @@ def print_search(
         console.print(_table(summary, shown))
     counts = summary["trials"]
     parts = [f"{counts[key]} {key}" for key in ("failed", "pruned", "skipped") if counts[key]]
-    if summary.get("workers_lost"):
-        parts.append(workers_lost_text(summary["workers_lost"]))
+    parts.extend(losses(summary.get("workers_lost", 0), summary.get("processes_lost", 0)))
     console.print(
         f"{summary['run']}/{summary['search']}: {summary['state']}, "
         f"{counts['done']} of {summary['max_trials']} trials done"

@@ -44,7 +44,7 @@ class Account:
         self._pareto: list[int] = []
         """The trials that no other one beats, once the search has ended."""
 
-    def take_past(self, reports: Sequence[Report], workers_lost: int) -> None:
+    def take_past(self, reports: Sequence[Report], workers_lost: int, processes_lost: int) -> None:
         """Count what an earlier driver did; it is shown with whatever comes next."""
         progress = self.progress
         for report in reports:
@@ -53,6 +53,7 @@ class Account:
         self.progress = dataclasses.replace(
             progress,
             workers_lost=workers_lost,
+            processes_lost=processes_lost,
             resumed=progress.done,
             begun=time.time(),
             dashboard=self._session.dashboard,
@@ -72,9 +73,9 @@ class Account:
         if isinstance(memo, StoredMemo):
             self._values.add(memo.blob.path)
 
-    def lose_worker(self) -> None:
-        """A trial has lost its worker."""
-        self.show(self.progress.with_worker_lost())
+    def note_loss(self, process: bool) -> None:
+        """A trial has lost its worker, or only its ``process``."""
+        self.show(self.progress.with_loss(process))
 
     def note_running(self, running: int) -> None:
         """So many trials are in flight."""

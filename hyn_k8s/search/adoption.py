@@ -1,24 +1,23 @@
 """Trials that were begun for a driver that is gone, and how the next driver gets their outcomes.
 
-The scheduler forgets the tasks of a driver that dies, but the threads that run them go on. So a
-worker stores the outcome of each trial that ran for a second or more, under the trial's number and
-sample. The next driver asks the workers which of its trials they run, and submits each of these to
-the worker that runs it. That worker waits for the execution that is under way and returns the
-stored outcome. If there is none, because the worker is gone too, the trial is run again.
+The scheduler forgets the tasks of a driver that dies, but the threads that wait for their trials
+go on. A trial process stores the outcome of each trial that ran for a second or more, under the
+trial's number and sample. The next driver asks the workers which of its trials they run, and
+submits each of these to the worker that runs it. That worker waits for the execution that is under
+way and returns the stored outcome. If there is none, because the process or the worker is gone too,
+the trial is run again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hyn_k8s.search.trial_messages import NotJoinedError
-
 LOOK_SECONDS = 1.0
-"""How often a task that waits for another execution looks whether its own driver is gone."""
+"""How often a task that waits for another execution looks whether it still has to."""
 
 
 @dataclass
@@ -27,8 +26,12 @@ class Shared:
 
     lock: threading.Lock
     begun: float
-    """When the one that runs began, on the monotonic clock."""
+    """When the one that runs began, on the monotonic clock; infinite before any has."""
     count: int = 0
+    stop: Callable[[], None] | None = None
+    """Stops the one that runs."""
+    stopped_after: float = math.inf
+    """After how many seconds the last one was stopped, if it was."""
 
 
 _executions: dict[tuple[str, str], Shared] = {}
@@ -56,7 +59,7 @@ def shared_execution(url: str, path: str) -> Iterator[Shared]:
     """
     key = url, path
     with _lock:
-        shared = _executions.setdefault(key, Shared(threading.Lock(), time.monotonic()))
+        shared = _executions.setdefault(key, Shared(threading.Lock(), math.inf))
         shared.count += 1
     try:
         yield shared
@@ -68,17 +71,15 @@ def shared_execution(url: str, path: str) -> Iterator[Shared]:
 
 
 @contextlib.contextmanager
-def alone(shared: Shared, has_joined: Callable[[], bool]) -> Iterator[bool]:
+def alone(shared: Shared, check: Callable[[], None]) -> Iterator[bool]:
     """Wait until no other execution runs, then be the one; whether there was another.
 
-    Raises:
-        NotJoinedError: this worker takes no part in the run any more, says ``has_joined``.
+    ``check`` is called now and then, and raises when there is nothing to wait for any more.
     """
     waited = False
     while not shared.lock.acquire(timeout=0.0 if not waited else LOOK_SECONDS):
         waited = True
-        if not has_joined():
-            raise NotJoinedError
+        check()
     try:
         yield waited
     finally:

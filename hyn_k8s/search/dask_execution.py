@@ -47,8 +47,8 @@ class DaskExecution:
     """Trials as tasks of a Dask client, one task an attempt.
 
     ``renew`` gives another connection when the scheduler is gone; ``lost`` hears of each trial
-    that lost a worker and whether it had begun there. Scheduler and workers may be away for
-    ``cluster_patience`` seconds. ``url`` names the storage.
+    that lost a worker, whether it had begun there, and whether only its process ended. Scheduler
+    and workers may be away for ``cluster_patience`` seconds. ``url`` names the storage.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class DaskExecution:
         failed_reward: Any,
         keeper: Keeper,
         renew: Callable[[], Cluster],
-        lost: Callable[[int, bool], None],
+        lost: Callable[[int, bool, bool], None],
         tell: Callable[[str], None],
         cluster_patience: float,
         url: str,
@@ -237,7 +237,7 @@ class DaskExecution:
 
     def _charge(self, number: int, begun: bool) -> Ended | None:
         """A worker was lost under the trial: its end, if that was one too many."""
-        self._lost(number, begun)
+        self._lost(number, begun, False)
         attempt = self._trials[number].attempt.after_loss(begun)
         if attempt.is_poisonous(self._allowance):
             self._trials.remove(number)
@@ -247,7 +247,7 @@ class DaskExecution:
 
     def _charge_process(self, number: int, how: str) -> Ended | None:
         """The trial's process ended under it: the trial's end, or its next attempt."""
-        self._lost(number, True)
+        self._lost(number, True, True)
         attempt = self._trials[number].attempt.after_loss(True)
         if attempt.is_poisonous(self._allowance):
             self._trials.remove(number)

@@ -73,11 +73,13 @@ class Exhausted(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """A trial lost its worker and begins again."""
+    """A trial lost its worker, or its process, and begins again."""
 
     number: int
     begun: bool
     """Whether it is known to have begun there."""
+    process: bool = False
+    """Whether only its process ended."""
 
 
 class Told(NamedTuple):

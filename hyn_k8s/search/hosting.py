@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import pickle
 import signal
@@ -50,13 +51,13 @@ class TrialProcess:
         self._is_killed = False
 
     def ask(
-        self, request: bytes, until: float | None, hear: Callable[[Answer], None] | None = None
+        self, request: bytes, until: float, hear: Callable[[Answer], None] | None = None
     ) -> Answer:
         """Its answer to ``request``; ``hear`` is called with what it says before.
 
         Raises:
-            TimeoutError: it had not answered ``until`` that time on the monotonic clock. It is
-                killed.
+            TimeoutError: it had not answered ``until`` that time on the monotonic clock, which may
+                be infinite. It is killed.
             TrialProcessError: it has ended.
         """
         try:
@@ -64,7 +65,7 @@ class TrialProcess:
         except OSError:
             raise self._end() from None
         while True:
-            left = None if until is None else max(0.0, until - time.monotonic())
+            left = None if math.isinf(until) else max(0.0, until - time.monotonic())
             ready = wait([self._channel, self._reports], left)
             if not ready:
                 self.kill()

@@ -120,10 +120,10 @@ class SearchLoop:
         self._leave_at = time.monotonic() + grace
         self._execution.wake()
 
-    def lose_worker(self, number: int, begun: bool) -> None:
-        """The trial ``number`` has lost its worker and is run again."""
+    def note_loss(self, number: int, begun: bool, process: bool) -> None:
+        """The trial ``number`` has lost its worker, or only its ``process``, and is run again."""
         self._state.in_flight[number].lose_worker(begun)
-        self._journal.append(Lost(number, begun))
+        self._journal.append(Lost(number, begun, process))
 
     def run(self, stopped_at: int | None = None) -> int:
         """Run the search; the number after the last trial, as Hypernets' dispatchers return it.

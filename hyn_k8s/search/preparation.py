@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hyn_k8s.contract import SEED
-from hyn_k8s.errors import SettingsError
 from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import hyper_models, shipping
 from hyn_k8s.search.attempts import Allowance
@@ -45,11 +43,11 @@ def prepare(
     paths: SearchPaths,
     hyper_model: Any,
     request: Request,
-    lost: Callable[[int, bool], None],
+    lost: Callable[[int, bool, bool], None],
 ) -> Execution:
     """Put on the storage what every trial needs, and get hold of something to run them.
 
-    ``lost`` hears of workers lost under them.
+    ``lost`` hears of workers and processes lost under them.
 
     Raises:
         ScriptError: the hyper model or the data cannot be sent to workers.
@@ -81,12 +79,9 @@ def prepare(
 
 
 def _on_dask(
-    session: Session, hyper_model: Any, task: SearchTask, lost: Callable[[int, bool], None]
+    session: Session, hyper_model: Any, task: SearchTask, lost: Callable[[int, bool, bool], None]
 ) -> Execution:
     cluster, settings = session.cluster(), session.settings
-    if task.seed is not None and cluster.address.startswith("inproc://"):
-        found = f"{task.seed} and workers in the script's own process"
-        raise SettingsError(SEED.label, found, "workers that are processes of their own")
     return DaskExecution(
         cluster,
         task,

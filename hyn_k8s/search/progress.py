@@ -47,6 +47,8 @@ class Progress:
     running: int = 0
     workers_lost: int = 0
     """How often a worker was lost under a trial, which was then run again; no trial's failure."""
+    processes_lost: int = 0
+    """How often the process of a trial ended under it, and the trial was run again or failed."""
     resumed: int = 0
     """How many of the trials done an earlier driver did."""
     best: Best | None = None
@@ -78,8 +80,10 @@ class Progress:
         """The same with ``running`` trials in flight."""
         return replace(self, running=running)
 
-    def with_worker_lost(self) -> Progress:
-        """The same with another worker lost under a trial."""
+    def with_loss(self, process: bool) -> Progress:
+        """The same with another worker lost under a trial, or only a trial's ``process``."""
+        if process:
+            return replace(self, processes_lost=self.processes_lost + 1)
         return replace(self, workers_lost=self.workers_lost + 1)
 
     def with_trial(
@@ -119,8 +123,7 @@ def progress_line(progress: Progress, now: float) -> str:
     parts.append(f"{progress.running} running")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
-    if progress.workers_lost:
-        parts.append(workers_lost_text(progress.workers_lost))
+    parts.extend(losses(progress.workers_lost, progress.processes_lost))
     parts.append(f"best {best_text(progress)}")
     rate = progress.rate(now)
     if rate is not None:
@@ -137,9 +140,15 @@ def best_text(progress: Progress) -> str:
     return "–" if best is None else f"{progress.reward} {best.rewards[0]:.5g} (trial {best.trial})"
 
 
-def workers_lost_text(lost: int) -> str:
-    """How many workers were lost, in words."""
-    return f"{lost} worker{'' if lost == 1 else 's'} lost"
+def losses(workers: int, processes: int) -> list[str]:
+    """What was lost under trials, in words."""
+    counts = {"worker{} lost": workers, "trial process{} died": processes}
+    plurals = {"worker{} lost": "s", "trial process{} died": "es"}
+    return [
+        f"{count} {words.format(plurals[words] if count > 1 else '')}"
+        for words, count in counts.items()
+        if count
+    ]
 
 
 def rate_text(rate: float) -> str:

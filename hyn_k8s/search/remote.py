@@ -7,6 +7,7 @@ over. What leaves the worker is bytes, which the worker never loads.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -15,7 +16,6 @@ from distributed import get_worker
 from hyn_k8s.errors import HynError, StorageError, WorkerError
 from hyn_k8s.search.adoption import alone, shared_execution
 from hyn_k8s.search.announcing import announcer
-from hyn_k8s.search.hosting import TrialProcess
 from hyn_k8s.search.joining import runs_of
 from hyn_k8s.search.trial_messages import (
     Answer,
@@ -62,23 +62,34 @@ def _run_on(worker: Any, call: SearchCall, path: str, request: bytes) -> bytes:
         message = {"wanted": call.paths.name}
         worker.loop.add_callback(worker.log_event, topic(call.key), message)
 
-    def ask(process: TrialProcess, begun: float) -> Answer:
-        until = None if call.timeout is None else begun + call.timeout
-        with runs.executing(key, process):
-            return process.ask(request, until, hear)
+    def check_other() -> None:
+        """Another execution runs, for an earlier driver: it has no more time than this one."""
+        if not runs.has_joined(call.key):
+            raise NotJoinedError
+        if time.monotonic() >= shared.begun + timeout:
+            if shared.stop is not None:
+                shared.stop()
+            raise TimeoutError
 
+    timeout = math.inf if call.timeout is None else call.timeout
     with (
         shared_execution(call.url, path) as shared,
         announcer(worker).announced(key, call),
-        alone(shared, lambda: runs.has_joined(call.key)) as waited,
+        alone(shared, check_other),
     ):
-        if waited:
-            shared.begun = time.monotonic()
+        if shared.stopped_after >= timeout:
+            raise TimeoutError
         try:
-            with run.process() as process:
-                said, value = ask(process, shared.begun)
+            with run.process() as process, runs.executing(key, process):
+                shared.begun, shared.stop = time.monotonic(), process.kill
+                said, value = process.ask(request, shared.begun + timeout, hear)
+        except TimeoutError:
+            shared.stopped_after = timeout
+            raise
         except WorkerError as error:
             raise _of_replaced_process(error, call.url, worker.address) from None
+        finally:
+            shared.stop = None
     outcome = _outcome(said, value, worker.address)
     if len(outcome) <= SAID_BYTES:
         message = {"ended": key, "outcome": outcome, "search": call.paths.name}

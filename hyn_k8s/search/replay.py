@@ -70,6 +70,7 @@ class Replay:
         self.reports: list[tuple[int, Report]] = []
         """What has been reported, in its order, each with how many events there were then."""
         self.workers_lost = 0
+        self.processes_lost = 0
         self._index = 0
 
     def run(self) -> None:
@@ -141,7 +142,8 @@ class Replay:
         if isinstance(event, Told):
             self._tell(event, results)
         elif isinstance(event, Lost):
-            self.workers_lost += 1
+            self.workers_lost += not event.process
+            self.processes_lost += event.process
             state.in_flight[event.number].lose_worker(event.begun)
         elif not isinstance(event, Stopped):
             state.following = event.number + 1

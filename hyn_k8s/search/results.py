@@ -121,6 +121,7 @@ class Recorder:
             },
             "pareto": list(pareto),
             "workers_lost": progress.workers_lost,
+            "processes_lost": progress.processes_lost,
             "last_error": progress.last_error,
             "started": timestamp(
                 min([progress.begun, *(r.started for r in self._rows if r.started)])

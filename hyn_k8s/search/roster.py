@@ -31,6 +31,9 @@ EVERYTHING = "all"
 ANSWER_SECONDS = JOIN_SECONDS + 30
 """How long a worker may take to say whether it fits, before it counts as one that does not."""
 
+OTHERS_SECONDS = 10.0
+"""How long a driver waits for other workers once one has joined, before it begins without them."""
+
 LEAVE_SECONDS = 5.0
 """How long workers may take to leave the run, before the driver ends without their answer."""
 
@@ -78,7 +81,7 @@ class Roster:
         return address in self._leaving if address else bool(self._leaving)
 
     def begin(self) -> None:
-        """Ask those that are there; return when one has joined, or none can.
+        """Ask those that are there; return when all have answered, or enough of them.
 
         Raises:
             WorkerError: there are workers, and none of them fits.
@@ -87,6 +90,7 @@ class Roster:
         self._client.loop.add_callback(self.read_workers)
         with self._answered:
             self._answered.wait_for(self._is_settled)
+            self._answered.wait_for(lambda: not self._asked, OTHERS_SECONDS)
         refusal = self.refusal()
         if refusal is not None:
             raise refusal
@@ -178,8 +182,8 @@ class Roster:
         except TimeoutError:
             sentence = f"it did not answer within {ANSWER_SECONDS:.0f} s"
             problem = WorkerError(address, sentence, lasting=False)
-        except (OSError, KeyError):
-            problem = WorkerError(address, "it has gone", lasting=False)
+        except OSError as error:
+            problem = WorkerError(address, f"it does not answer ({error})", lasting=False)
         except Exception as error:
             line = f"{type(error).__name__}: {error}".partition("\n")[0]
             problem = WorkerError(address, f"it could not join the run: {line}")

@@ -95,7 +95,7 @@ class Search:
             replay = self._replay(past)
             self._say_where_it_goes_on(replay)
             execution = prepare(
-                self._session, self._paths, self._hyper_model, self._request, self._lose_worker
+                self._session, self._paths, self._hyper_model, self._request, self._note_loss
             )
             removal.remove_earlier(self._storage, self._paths, lease.epoch)
         journal = Journal(self._storage, self._paths, lease, past, execution.wake)
@@ -204,7 +204,7 @@ class Search:
         reports = until(replay.reports, stopped_at)
         void = [report for _, report in replay.reports[len(reports) :]]
         self._state.take_back(sum(report.trial is not None for report in void))
-        self._account.take_past(reports, replay.workers_lost)
+        self._account.take_past(reports, replay.workers_lost, replay.processes_lost)
         return stopped_at
 
     def _say_where_it_goes_on(self, replay: Replay) -> None:
@@ -240,10 +240,10 @@ class Search:
             with signals_reach(execution.interrupt, terminate):
                 yield
 
-    def _lose_worker(self, number: int, begun: bool) -> None:
+    def _note_loss(self, number: int, begun: bool, process: bool) -> None:
         assert self._loop is not None
-        self._loop.lose_worker(number, begun)
-        self._account.lose_worker()
+        self._loop.note_loss(number, begun, process)
+        self._account.note_loss(process)
 
     def _end(self, state: str, error: BaseException | None, journal: Journal) -> None:
         """Write the results; a storage that is away, or a run that is another driver's, gets none.

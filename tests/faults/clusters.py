@@ -88,9 +88,18 @@ def fragile_cluster(
         cluster.close()
 
 
-def nanny_of(worker: int) -> int:
-    """The id of the process that started the process ``worker``."""
-    status = pathlib.Path(f"/proc/{worker}/status").read_text()
+def worker_of(trial: int) -> int:
+    """The id of the Dask worker of the trial process ``trial``, which its trial host has forked."""
+    return _parent_of(_parent_of(trial))
+
+
+def nanny_of(trial: int) -> int:
+    """The id of the nanny of the Dask worker of the trial process ``trial``."""
+    return _parent_of(worker_of(trial))
+
+
+def _parent_of(process: int) -> int:
+    status = pathlib.Path(f"/proc/{process}/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("PPid:")]
     return int(line.split()[1])
 

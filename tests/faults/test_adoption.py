@@ -14,7 +14,7 @@ from hyn_k8s.search.events import Asked
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.past import read_past
 from hyn_k8s.search.settings import Settings
-from tests.faults.clusters import FragileCluster, fragile_cluster
+from tests.faults.clusters import FragileCluster, fragile_cluster, worker_of
 from tests.faults.drivers import Scene, killed
 from tests.faults.marks import first_in_a_bucket, first_on_a_directory
 from tests.waiting import until
@@ -110,7 +110,7 @@ def test_one_whose_worker_dies_meanwhile_is_run_again(
     await_journaled(scene, 2)
     lost = scene.await_begun(2)
     first.kill()
-    killed(lost.pid)
+    killed(worker_of(lost.pid))
     following = scene.drive(LONG, fragile.address, flags=flags)
     assert following.ended() == 0, following.said
     scene.check(monkeypatch, trials=6)
@@ -129,7 +129,7 @@ def test_one_whose_worker_dies_while_it_is_waited_for_is_run_again(
     following = scene.drive("--trials 6", fragile.address, flags=flags)
     with Client(fragile.address, set_as_default=False) as client:
         until(lambda: any(client.processing().values()), "the trials to be submitted", 60)
-        killed(lost.pid)
+        killed(worker_of(lost.pid))
     assert following.ended() == 0, following.said
     scene.check(monkeypatch, trials=6)
     assert times_begun(scene)[2] == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 
 import pytest
 
@@ -24,8 +23,9 @@ class Worker:
     def __init__(self) -> None:
         self.joined = True
 
-    def has_joined(self) -> bool:
-        return self.joined
+    def check(self) -> None:
+        if not self.joined:
+            raise NotJoinedError
 
 
 @pytest.fixture
@@ -44,9 +44,8 @@ class Another:
         self._thread.start()
 
     def _execute(self) -> None:
-        has_joined = self._worker.has_joined
         try:
-            with shared_execution(URL, PATH) as shared, alone(shared, has_joined) as waited:
+            with shared_execution(URL, PATH) as shared, alone(shared, self._worker.check) as waited:
                 self.waited.append(waited)
         except NotJoinedError as error:
             self.error = error
@@ -58,7 +57,7 @@ class Another:
 
 class TestSharedExecution:
     def test_one_runs_and_another_waits(self, worker: Worker) -> None:
-        with shared_execution(URL, PATH) as first, alone(first, worker.has_joined) as waited:
+        with shared_execution(URL, PATH) as first, alone(first, worker.check) as waited:
             other = Another(worker)
             until(lambda: first.count == 2, "the second execution", 10)
             assert (waited, other.waited) == (False, [])
@@ -66,25 +65,18 @@ class TestSharedExecution:
         assert other.waited == [True]
 
     def test_one_whose_driver_is_gone_waits_no_more(self, worker: Worker) -> None:
-        with shared_execution(URL, PATH) as first, alone(first, worker.has_joined):
+        with shared_execution(URL, PATH) as first, alone(first, worker.check):
             other = Another(worker)
             until(lambda: first.count == 2, "the second execution", 10)
             worker.joined = False
             other.end()
         assert other.error is not None
 
-    def test_its_time_begins_anew_when_nobody_runs_it(self) -> None:
-        with shared_execution(URL, PATH) as first:
-            pass
-        until(lambda: time.monotonic() > first.begun, "a later moment", 10)
-        with shared_execution(URL, PATH) as second:
-            assert second.begun > first.begun
-
     def test_other_trials_and_other_storages_are_apart(self, worker: Worker) -> None:
         with contextlib.ExitStack() as all_at_once:
             for url, path in ((URL, PATH), ("/other", PATH), (URL, f"{PATH}-2")):
                 shared = all_at_once.enter_context(shared_execution(url, path))
-                assert all_at_once.enter_context(alone(shared, worker.has_joined)) is False
+                assert all_at_once.enter_context(alone(shared, worker.check)) is False
 
 
 class TestRunningHere:

@@ -93,6 +93,7 @@ class TestRecorder:
             },
             "pareto": [2, 1],
             "workers_lost": 0,
+            "processes_lost": 0,
             "last_error": "ValueError: no (trial 3)",
             "started": "2026-01-01T00:00:00.000Z",
             "ended": None,
