@@ -24,7 +24,7 @@ from hyn_k8s.errors import (
 from hyn_k8s.search.settings import StorageSettings
 
 WORKER_SECONDS = 300.0
-"""For how long a worker that was turned away is shown: Kubernetes starts it again in that time,
+"""For how long a worker that does not fit is shown: Kubernetes may start it again in that time,
 and it speaks up again if it is no better."""
 
 _CAUSES: dict[type[HynError], Cause] = {

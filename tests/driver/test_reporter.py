@@ -142,7 +142,7 @@ def test_a_worker_that_was_turned_away_is_a_problem_for_a_while(
     reporter: DriverReporter, clock: Moments
 ) -> None:
     error = WorkerError("w-1", "/mnt is not the driver's storage there", of_storage=True)
-    reporter.tell(Trouble(f"A worker was turned away. {error}", error))
+    reporter.tell(Trouble(f"A worker gets no trials. {error}", error))
     reporter.show(dataclasses.replace(search(), succeeded=1))
     problem = reporter.progress().problem
     assert problem is not None
