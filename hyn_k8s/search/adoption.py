@@ -30,8 +30,8 @@ class Shared:
     count: int = 0
     stop: Callable[[], None] | None = None
     """Stops the one that runs."""
-    stopped_after: float = math.inf
-    """After how many seconds the last one was stopped, if it was."""
+    stopped_after: float = 0.0
+    """After how many seconds the last one was stopped; 0 if none was."""
 
 
 _executions: dict[tuple[str, str], Shared] = {}
