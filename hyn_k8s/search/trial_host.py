@@ -186,6 +186,9 @@ class TrialHost:
     def _kill_all(self) -> None:
         for child in self._children.values():
             _kill(child)
+        for pid in self._children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def _kill(child: Child) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 JOIN_SECONDS = 120.0
 """How long a trial process may take to prove the storage."""
 
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 10.0
 """After how long without a trial a worker asks whether the driver of a run is still there."""
 
 
