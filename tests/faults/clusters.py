@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.fork_server import Process
-from tests.processes import QUIET, free_port, start, stop
+from tests.processes import PRELOAD, QUIET, free_port, start, stop
 from tests.waiting import until
 
 
@@ -45,7 +45,7 @@ class FragileCluster:
             name = f"node-{len(self.workers) + 1}"
             command = [sys.executable, "-m", "dask", "worker", self.address, "--name", name]
             command += ["--nworkers", "1", "--nthreads", "1", "--host", "127.0.0.1"]
-            self.workers[name] = self._start(name, [*command, "--no-dashboard", *options])
+            self.workers[name] = self._start(name, [*command, "--no-dashboard", *PRELOAD, *options])
 
     def lose_scheduler(self) -> None:
         """Kill it; its workers notice, and leave."""
