@@ -77,8 +77,8 @@ class Cluster:
         try:
             self.client = live or self._connect(settings)
             self.address = str(self.client.scheduler.address)
-            self._roster = self._admit_workers(storage, run, epoch, self._memory(settings))
-            self._start_workers(settings.executors)
+            self._admit_workers(storage, run, epoch, self._memory(settings))
+            self._start_worker(settings.executors)
         except BaseException:
             self.close()
             raise
@@ -113,8 +113,9 @@ class Cluster:
         return self._roster.joined()
 
     def refusal(self) -> WorkerError | None:
-        """Why no worker takes part, if all that are there do not fit the run."""
-        return self._roster.refusal()
+        """Why no worker takes part, and none will: those that are there do not fit the run."""
+        failure = None if self._embedded is None else self._embedded.failure
+        return failure or self._roster.refusal()
 
     def refuse(self, address: str, error: WorkerError) -> None:
         """Give the worker at ``address`` no more trials, and name it to the user."""
@@ -161,14 +162,20 @@ class Cluster:
         self._opened.close()
 
     def _connect(self, settings: Settings) -> Client:
-        address = settings.scheduler
+        address, security = settings.scheduler, None
         if address is None:
             self._tell("Starting a Dask cluster on this machine")
             self._embedded = self._embed()
             self._opened.callback(self._embedded.close)
-            address = self._embedded.address()
+            self._embedded.on_failure = self._note_change
+            address, security = self._embedded.address(), self._embedded.security
         try:
-            client = Client(address, timeout=CONNECT_TIMEOUT_SECONDS, set_as_default=False)
+            client = Client(
+                address,
+                timeout=CONNECT_TIMEOUT_SECONDS,
+                set_as_default=False,
+                security=security,
+            )
         except (OSError, TimeoutError, ValueError) as error:
             problem = (
                 f"no answer within {CONNECT_TIMEOUT_SECONDS:.0f} s ({type(error).__name__}); "
@@ -178,13 +185,13 @@ class Cluster:
         self._opened.callback(close_client, client)
         return client
 
-    def _start_workers(self, count: int) -> None:
+    def _start_worker(self, count: int) -> None:
         """Of the embedded cluster, where it is that: none of another one is ours to start.
 
         They come last: what is done before would wait for its share of the machine.
         """
         if self._embedded is not None:
-            self._embedded.start_workers(count)
+            self._embedded.start_worker(count)
 
     def _memory(self, settings: Settings) -> int | None:
         """How much memory a trial may take, where the driver can say."""
@@ -192,17 +199,17 @@ class Cluster:
             return trial_memory.machines_share(settings.executors)
         return settings.memory
 
-    def _admit_workers(self, storage: Storage, run: str, epoch: int, memory: int | None) -> Roster:
+    def _admit_workers(self, storage: Storage, run: str, epoch: int, memory: int | None) -> None:
         """Bring the run to every worker, those that come later included."""
         self._warn_of_open_wire(storage)
         token = secrets.token_bytes(16)
         storage.write(RunPaths(run).token(epoch), token)
         request = JoinRun(self.key, run, epoch, storage.settings, token, memory)
         roster = Roster(self.client, request, self._tell_refused, self._note_change)
+        self._roster = roster
         self.client.subscribe_topic(topic(self.key), self._hear)
         self._opened.callback(self._dismiss_workers, roster)
         roster.begin()
-        return roster
 
     def _warn_of_open_wire(self, storage: Storage) -> None:
         local = ("tls://", "inproc://", "tcp://127.", "tcp://localhost", "tcp://[::1]")
@@ -228,6 +235,8 @@ class Cluster:
             self.wanted.get(message["wanted"], _ignore)()
 
     def _note_change(self) -> None:
+        if self._embedded is not None and self._roster.joined():
+            self._embedded.has_joined = True
         for call in list(self.changed.values()):
             call()
 

@@ -1,11 +1,17 @@
-"""The embedded cluster: a Dask scheduler and one-thread workers as subprocesses of the driver.
+"""The embedded cluster: a Dask scheduler and one worker as subprocesses of the driver.
 
-Made of ``dask scheduler`` and ``dask worker`` commands, never of multiprocessing: a LocalCluster
-imports the user's script again in each worker, fails without a ``__main__`` guard, and runs the
-script's body once more whenever a worker is replaced. distributed's own SubprocessCluster comes
-close, but it leaves its processes behind when the driver is killed, and its scheduler stops for
-good once it has logged more than a pipe holds. Each process here has a group of its own (Ctrl-C in
-the terminal is the driver's to handle), logs to a file, and dies with the driver (``lifeline``).
+The worker has a thread for each trial at a time, and each trial a process of its own. All is made
+of Dask's commands, never of multiprocessing: a LocalCluster imports the user's script again in each
+worker, fails without a ``__main__`` guard, and runs the script's body once more whenever a worker
+is replaced. distributed's own SubprocessCluster comes close, but it leaves its processes behind
+when the driver is killed, and its scheduler stops for good once it has logged more than a pipe
+holds.
+
+Each process here has a group of its own (Ctrl-C in the terminal is the driver's to handle), logs to
+a file, and dies with the driver (``lifeline``). They talk by TLS with a key that is made for this
+cluster, since any user of the machine can reach a port. They import modules from where the driver
+does, without the script's directory and the current one: a ``secrets.py`` there is no module of
+Python's.
 """
 
 from __future__ import annotations
@@ -18,20 +24,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 
-from hyn_k8s.errors import SchedulerError
-from hyn_k8s.search import lifeline, preload
+from distributed.security import Security
+
+from hyn_k8s.errors import SchedulerError, WorkerError
+from hyn_k8s.search import lifeline, preload, shipping
+from hyn_k8s.search.dask_process import LAUNCH, configuration
 
 START_TIMEOUT_SECONDS = 60.0
 _LOG_TAIL = 2000
-
-_ENVIRONMENT = {
-    # The driver counts lost workers itself; Dask gives each loss back at once.
-    "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
-    # A trial may train with processes of its own, as it may in the script's process.
-    "DASK_DISTRIBUTED__WORKER__DAEMON": "False",
-}
 
 
 class EmbeddedCluster:
@@ -41,12 +45,23 @@ class EmbeddedCluster:
     """
 
     def __init__(self) -> None:
+        self.security = Security.temporary()
+        """By which a client may talk to the scheduler."""
+        self.failure: WorkerError | None = None
+        """Why no trial can run: the worker has ended without having joined the run."""
+        self.on_failure: Callable[[], None] | None = None
+        """Called, in a thread of its own, when there is a ``failure``."""
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="hyn-k8s-dask-"))
         self._processes: list[subprocess.Popen[bytes]] = []
+        self.has_joined = False
+        """Whether the worker has joined the run."""
+        self._count = 0
+        self._is_closed = False
+        self._write_configuration()
         try:
             self._scheduler = self._start(
                 "scheduler",
-                ["scheduler", "--host", "127.0.0.1", "--port", "0"]
+                ["scheduler", "--host", "tls://127.0.0.1", "--port", "0"]
                 + ["--dashboard-address", "127.0.0.1:0"]
                 + ["--scheduler-file", str(self._identity), "--preload", lifeline.__name__],
             )
@@ -66,22 +81,25 @@ class EmbeddedCluster:
                 return str(json.loads(self._identity.read_text())["address"])
             except (FileNotFoundError, json.JSONDecodeError):
                 time.sleep(0.02)  # its file is the only sign the scheduler gives of itself
-        log = (self._folder / "scheduler.log").read_text()[-_LOG_TAIL:]
-        raise SchedulerError("of the embedded cluster", f"it did not start; its log ends:\n{log}")
+        problem = f"it did not start; {self._end_of_log('scheduler')}"
+        raise SchedulerError("of the embedded cluster", problem)
 
-    def start_workers(self, count: int) -> None:
+    def start_worker(self, count: int) -> None:
         """Begin to start a worker that runs ``count`` trials at a time, each in its process."""
-        self._start(
+        self._count = count
+        process = self._start(
             "worker",
             ["worker", self.address(), "--name", "worker", "--nworkers", "1"]
             + ["--nthreads", str(count), "--memory-limit", "0"]
-            + ["--host", "127.0.0.1", "--no-dashboard"]
+            + ["--host", "tls://127.0.0.1", "--no-dashboard"]
             + ["--local-directory", str(self._folder), "--preload-nanny", lifeline.__name__]
             + ["--preload", preload.__name__],
         )
+        threading.Thread(target=self._watch, args=(process,), daemon=True).start()
 
     def close(self) -> None:
         """Kill every process of the cluster and remove its files; the second call does nothing."""
+        self._is_closed = True
         for process in self._processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -97,15 +115,55 @@ class EmbeddedCluster:
         """Where the scheduler writes its address."""
         return self._folder / "scheduler.json"
 
+    def _write_configuration(self) -> None:
+        """Put the configuration of all processes, keys included, into a file that only we read."""
+        tls = {"ca-file": self.security.tls_ca_file}
+        for role in ("scheduler", "worker", "client"):
+            tls[f"{role}.cert"] = getattr(self.security, f"tls_{role}_cert")
+            tls[f"{role}.key"] = getattr(self.security, f"tls_{role}_key")
+        self._configuration.touch(mode=0o600)
+        self._configuration.write_text(json.dumps(configuration(tls)))
+
+    @property
+    def _configuration(self) -> pathlib.Path:
+        return self._folder / "dask.json"
+
     def _start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        path, file = json.dumps(_library_path()), str(self._configuration)
         with open(self._folder / f"{name}.log", "wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *command],
+                [sys.executable, "-P", "-c", LAUNCH, path, file, *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, **_ENVIRONMENT},
             )
         self._processes.append(process)
         return process
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """In a thread: wait until the worker ends. Start another, if that is of any use."""
+        code = process.wait()
+        if self._is_closed:
+            return
+        if self.has_joined:
+            self.has_joined = False
+            self.start_worker(self._count)
+            return
+        problem = f"it ended with exit code {code}; {self._end_of_log('worker')}"
+        self.failure = WorkerError("of the embedded cluster", problem)
+        if self.on_failure is not None:
+            self.on_failure()
+
+    def _end_of_log(self, name: str) -> str:
+        try:
+            text = (self._folder / f"{name}.log").read_text(errors="replace")
+        except FileNotFoundError:
+            text = ""
+        return f"its log ends:\n{text[-_LOG_TAIL:]}"
+
+
+def _library_path() -> list[str]:
+    """Where the driver finds modules, without those that are the user's by their place."""
+    users = {os.getcwd(), shipping.script_folder()}
+    return [each for each in sys.path if os.path.abspath(each) not in users]

@@ -6,6 +6,8 @@ stands ready on a Dask cluster, or in this process.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +73,7 @@ def prepare(
         num_folds=request.num_folds,
         seed=session.settings.seed,
         table_settings=changed_settings(),
+        path=tuple(os.path.abspath(each) for each in sys.path),
     )
     session.keep_hyper_model(paths, light)
     if inline:

@@ -61,6 +61,8 @@ class SearchTask:
     """What the random numbers of trials on workers derive from."""
     table_settings: dict[str, Any]
     """How the script set Hypernets' work on tables."""
+    path: tuple[str, ...]
+    """Where the script finds modules: its ``sys.path``, absolute."""
 
 
 @dataclass(frozen=True)

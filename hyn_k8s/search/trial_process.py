@@ -18,8 +18,9 @@ import pickle
 import re
 import signal
 import socket
+import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -159,10 +160,21 @@ def _materials(
     return Materials(hyper_model, tuple(arguments), fit_kwargs)
 
 
+def module_path(own: Sequence[str], scripts: Sequence[str]) -> list[str]:
+    """Where a trial finds modules: where the script does.
+
+    A worker that has libraries elsewhere keeps these first, and what the script has comes after.
+    """
+    if set(own) <= set(scripts):
+        return list(scripts)
+    return [*own, *(each for each in scripts if each not in own)]
+
+
 @functools.lru_cache(maxsize=8)
 def _enter_search(task: bytes) -> SearchTask:
     """The search of ``task``; at its first trial here, what an earlier one left is forgotten."""
     search: SearchTask = pickle.loads(task)
+    sys.path[:] = module_path(sys.path, search.path)
     here = site.current(search.key)
     here.forget()
     here.patient.make_directory(search.paths.models)
