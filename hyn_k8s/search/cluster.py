@@ -17,18 +17,17 @@ import distributed
 from distributed import Client, Future
 
 from hyn_k8s import contract
-from hyn_k8s.errors import SchedulerError, WorkerError
+from hyn_k8s.errors import WorkerError
 from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import trial_memory
 from hyn_k8s.search.adoption import running_here
+from hyn_k8s.search.connecting import connect
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.roster import Roster
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.storage import Storage
 from hyn_k8s.search.trial_messages import JoinRun, topic
 from hyn_k8s.search.trouble import Trouble
-
-CONNECT_TIMEOUT_SECONDS = 15.0
 
 
 class Cluster:
@@ -169,19 +168,7 @@ class Cluster:
             self._opened.callback(self._embedded.close)
             self._embedded.on_failure = self._note_change
             address, security = self._embedded.address(), self._embedded.security
-        try:
-            client = Client(
-                address,
-                timeout=CONNECT_TIMEOUT_SECONDS,
-                set_as_default=False,
-                security=security,
-            )
-        except (OSError, TimeoutError, ValueError) as error:
-            problem = (
-                f"no answer within {CONNECT_TIMEOUT_SECONDS:.0f} s ({type(error).__name__}); "
-                f"is it running, and is {contract.SCHEDULER.label} right?"
-            )
-            raise SchedulerError(address, problem) from None
+        client = connect(address, security)
         self._opened.callback(close_client, client)
         return client
 
@@ -244,7 +231,7 @@ class Cluster:
         self._tell(Trouble(f"A worker gets no trials. {error}", error))
 
     def _dismiss_workers(self, roster: Roster) -> None:
-        if self.client.status == "running":
+        if self.client.status == "running" and self._embedded is None:
             with contextlib.suppress(Exception):  # the cluster may go first; nothing is lost then
                 self.client.unsubscribe_topic(topic(self.key))
                 roster.leave()

@@ -51,6 +51,7 @@ LOOK_SECONDS = 0.2
 """How often the host looks how much memory trial processes with a limit take."""
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _EXPECTED_VICTIM = "1000"
 """An oom_score_adj: for want of memory, the kernel ends a trial process before any other."""
 
@@ -83,6 +84,8 @@ class TrialHost:
             each.setblocking(False)
         self._selector.register(commands, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
+        # What a trial process leaves behind is this process's to reap; in a container nobody may.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake.fileno())
 
@@ -159,7 +162,7 @@ class TrialHost:
         return min(following, default=None)
 
     def _report_ended(self) -> None:
-        while self._children:
+        while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:

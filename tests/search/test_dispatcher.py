@@ -206,7 +206,7 @@ class TestWaysToACluster:
     def test_nobody_at_the_address(
         self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("hyn_k8s.search.cluster.CONNECT_TIMEOUT_SECONDS", 1.0)
+        monkeypatch.setattr("hyn_k8s.search.connecting.CONNECT_TIMEOUT_SECONDS", 1.0)
         nowhere = f"tcp://127.0.0.1:{free_port()}"
         with (
             session_on(nowhere, str(tmp_path / "root")),
@@ -274,7 +274,7 @@ class TestLostWorkers:
         tmp_path: pathlib.Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("hyn_k8s.search.cluster.CONNECT_TIMEOUT_SECONDS", 1.0)
+        monkeypatch.setattr("hyn_k8s.search.connecting.CONNECT_TIMEOUT_SECONDS", 1.0)
         env = {"HYN_SEARCH_CLUSTER_PATIENCE": "1"}
         with session_on(own_cluster.address, str(tmp_path / "root"), env) as (session, notes):
 

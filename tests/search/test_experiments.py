@@ -169,7 +169,7 @@ def test_the_pipeline_is_loaded_in_a_process_that_never_saw_the_experiment(
 def test_an_experiment_swallows_an_error_and_the_session_keeps_it(
     bank: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hyn_k8s.search.cluster.CONNECT_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr("hyn_k8s.search.connecting.CONNECT_TIMEOUT_SECONDS", 1.0)
     nowhere = f"tcp://127.0.0.1:{free_port()}"
     with session_on(nowhere, str(tmp_path / "root")) as (session, _):
         assert experiment(bank).run(max_trials=2) is None
