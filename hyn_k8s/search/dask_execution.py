@@ -178,6 +178,8 @@ class DaskExecution:
         Raises:
             WorkerError: there are workers, and none of them fits the run.
         """
+        if self._cluster.client.status != "running":
+            return None
         if self._placement.take_change():
             self._look_due = min(self._look_due, time.monotonic() + SETTLE_SECONDS)
         refusal = self._cluster.refusal()
@@ -305,6 +307,7 @@ class DaskExecution:
         self._cluster.read_workers()
         if self._cluster.joined():
             self._watch.find_workers()
+            self._placement.take_change()
             self._placement.submit_stalled()
             self._placement.move_unbegun()
             return self._take_from_lost_workers()
@@ -322,7 +325,7 @@ class DaskExecution:
             trial = self._trials[number]
             self._cluster.cancel([trial.future])
             begun, left = self._cluster.forget(trial.key)
-            ended = None if left or not begun else self._charge(number, begun)
+            ended = None if left else self._charge(number, begun)
             if ended is not None:
                 return ended
             self._submit([(number, self._trials[number].attempt)])

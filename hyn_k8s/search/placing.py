@@ -104,9 +104,10 @@ class Placement:
         """Give what was held to workers that have joined; whether any has since the last call."""
         joined = set(self.cluster.joined())
         new, self._known = bool(joined - self._known), joined
-        if new:
+        held = [number for number, _ in self._trials.held()]
+        if joined and held:
             self._cancel_summons()
-            self.submit_again([number for number, _ in self._trials.held()])
+            self.submit_again(held)
         return new
 
     def move_unbegun(self) -> None:
