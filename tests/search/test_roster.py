@@ -9,6 +9,7 @@ import pytest
 from distributed import Client
 
 from hyn_k8s.errors import WorkerError
+from hyn_k8s.search.joining import leave_run
 from tests.mounts import MOUNT_NAMESPACE, elsewhere
 from tests.processes import DaskCluster, dask_cluster
 from tests.searches import ListSearcher, sample, tiny_model
@@ -191,6 +192,27 @@ class TestLateWorkers:
             search(tiny_model(Joining(samples)), max_trials=2)
             rows = rows_of(session)
         assert {row["worker"] for row in rows} == {"first", "second"}
+
+
+@pytest.mark.processes
+def test_a_worker_that_has_given_up_the_run_is_asked_again(
+    own_cluster: DaskCluster, tmp_path: pathlib.Path
+) -> None:
+    own_cluster.add_worker("only")
+    wait_for_workers(own_cluster, 1)
+    with session_on(own_cluster.address, str(tmp_path / "root")) as (session, notes):
+
+        class Forgetting(ListSearcher):
+            def sample(self, space_options: object = None) -> object:
+                if self.asked == 2:
+                    cluster = session.cluster()
+                    cluster.client.run(leave_run, cluster.key)
+                return super().sample(space_options)
+
+        search(tiny_model(Forgetting(slow_samples(6))), max_trials=6)
+        rows = rows_of(session)
+    assert [row["status"] for row in rows] == ["succeeded"] * 6
+    assert unfit(notes.told) == []
 
 
 def without_our_package(folder: pathlib.Path) -> dict[str, str]:
