@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -107,20 +106,25 @@ def _latest_run(storage: Storage) -> str:
 def best_first(
     summary: dict[str, Any], rows: Sequence[dict[str, str]], top: int | None
 ) -> list[dict[str, str]]:
-    """The ``top`` best rows by the first reward; all in the order of trials without ``top``."""
+    """The ``top`` best rows, the summary's best trial first; all by their numbers without ``top``.
+
+    Those without a reward of their own come last.
+    """
     if top is None:
         return list(rows)
+    from hyn_k8s.search.ranking import Rank, rank
     from hyn_k8s.search.rows import reward_column_names
 
-    column = reward_column_names(summary["rewards"])[0]
-    sign = -1 if summary["directions"][0] == "max" else 1
+    columns = reward_column_names(summary["rewards"])
+    best = str((summary["best"] or {}).get("trial"))
 
-    def rank(row: dict[str, str]) -> float:
-        value = float(row.get(column) or "nan")
-        known = row["status"] == "succeeded" and not math.isnan(value)
-        return sign * value if known else math.inf
+    def place(row: dict[str, str]) -> tuple[bool, Rank, bool]:
+        known = row["status"] == "succeeded"
+        rewards = [float((known and row.get(column)) or "nan") for column in columns]
+        # Equals are listed by their numbers, and the best of them is the one told first.
+        return not known, rank(rewards, summary["directions"]), row["trial"] != best
 
-    return sorted(rows, key=rank)[:top]
+    return sorted(rows, key=place)[:top]
 
 
 def print_search(

@@ -33,7 +33,7 @@ class Account:
         self.progress = Progress(
             search=f"{paths.run}/{paths.name}",
             total=facts.max_trials,
-            maximize=facts.directions[0] == "max",
+            directions=facts.directions,
             reward=facts.rewards[0],
             begun=time.time(),
         )

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hyn_k8s.search.outcome import FAILED, PRUNED, SKIPPED, SUCCEEDED
+from hyn_k8s.search.ranking import may_be_best, rank
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best trial so far, by the first reward."""
+    """The best trial so far, as ``ranking`` decides it."""
 
     trial: int
     rewards: tuple[float, ...]
@@ -34,8 +35,8 @@ class Progress:
     """``heart-1/search-1``."""
     total: int
     """``max_trials``."""
-    maximize: bool
-    """Whether a greater first reward is better."""
+    directions: tuple[str, ...]
+    """Of each reward ``max`` or ``min``."""
     reward: str
     """The first reward's name."""
     begun: float
@@ -100,7 +101,7 @@ class Progress:
         counted = {SUCCEEDED: "succeeded", FAILED: "failed", PRUNED: "pruned", SKIPPED: "skipped"}
         name = counted[status]
         best = self.best
-        if rewards and self._betters(rewards[0]):
+        if rewards and self._betters(rewards):
             best = Best(number, tuple(rewards), hyperparameters or {}, model)
         changes = {name: getattr(self, name) + 1}
         return replace(self, best=best, last_error=error or self.last_error, **changes)
@@ -109,12 +110,11 @@ class Progress:
         """The same, ended now, with so many trials that no other one beats."""
         return replace(self, ended=time.time(), running=0, pareto=pareto)
 
-    def _betters(self, reward: float) -> bool:
-        if reward != reward:
+    def _betters(self, rewards: Sequence[float]) -> bool:
+        if not may_be_best(rewards):
             return False
-        if self.best is None:
-            return True
-        return reward > self.best.rewards[0] if self.maximize else reward < self.best.rewards[0]
+        best = self.best
+        return best is None or rank(rewards, self.directions) < rank(best.rewards, self.directions)
 
 
 def progress_line(progress: Progress, now: float) -> str:

@@ -18,10 +18,10 @@ from typing import Any
 
 from hyn_k8s.errors import RunError
 from hyn_k8s.paths import RunPaths, SearchPaths
-from hyn_k8s.search.compat.history import pareto_front
 from hyn_k8s.search.manifests import FORMAT_VERSION, Runs, read_manifest, read_runs
 from hyn_k8s.search.outcome import SUCCEEDED, Failure
 from hyn_k8s.search.progress import Progress
+from hyn_k8s.search.ranking import pareto_front
 from hyn_k8s.search.rows import Row, TrialsCsv, finite, plain, timestamp
 from hyn_k8s.search.storage import Storage
 
@@ -203,7 +203,10 @@ def best_model(storage: Storage, run: str, trial: int | None = None) -> str:
     summary = read_summaries(storage, run)[-1]
     number = trial if trial is not None else (summary["best"] or {}).get("trial")
     if number is None:
-        raise RunError(run, f"no trial of its {summary['search']} succeeded")
+        rewarded = (
+            "has a reward that is a number" if summary["trials"]["succeeded"] else "succeeded"
+        )
+        raise RunError(run, f"no trial of its {summary['search']} {rewarded}")
     rows = {row["trial"]: row for row in read_trials(storage, run, summary["search"])}
     row = rows.get(str(number))
     if row is None:

@@ -23,7 +23,7 @@ BEGUN = 1000.0
 SOME = Progress(
     "heart-1/search-1",
     total=10,
-    maximize=True,
+    directions=("max",),
     reward="auc",
     begun=BEGUN,
     succeeded=4,
@@ -90,7 +90,7 @@ def test_the_bar_is_as_long_as_the_share_of_trials_done(done: int, share: float)
 
 
 def test_a_search_of_no_trials_can_be_drawn() -> None:
-    empty = Progress("heart-1/search-1", 0, maximize=True, reward="auc", begun=BEGUN)
+    empty = Progress("heart-1/search-1", 0, directions=("max",), reward="auc", begun=BEGUN)
     assert lines(empty, BEGUN) == ["heart-1/search-1 0/0 0 s", "0 running · best –"]
 
 
@@ -172,7 +172,7 @@ def search(ordinal: int, done: int) -> Progress:
     return Progress(
         f"heart-1/search-{ordinal}",
         total=4,
-        maximize=True,
+        directions=("max",),
         reward="auc",
         begun=begun,
         succeeded=done,

@@ -66,7 +66,7 @@ def record(
     directions = (direction,) * len(names)
     facts = SearchFacts("TinyModel", "RandomSearcher", names, directions, 10, 3, cv=False)
     recorder = Recorder(FileStorage(StorageSettings("file", str(root))), paths, facts)
-    progress = Progress(f"{run}/{paths.name}", 10, direction == "max", names[0], NEW_YEAR)
+    progress = Progress(f"{run}/{paths.name}", 10, directions, names[0], NEW_YEAR)
     for number, reward in enumerate(rewards, 1):
         status = "failed" if reward is None else "succeeded"
         row = Row(
@@ -179,7 +179,7 @@ class TestTable:
         recorder = Recorder(FileStorage(StorageSettings("file", str(root))), paths, facts)
         named = {"reward_net.activation": "relu"}
         recorder.add(Row(1, "succeeded", (0.5,), 1.0, "w", 1.0, 2.0, None, "", named))
-        progress = Progress("r/search-1", 1, True, "auc", NEW_YEAR)
+        progress = Progress("r/search-1", 1, ("max",), "auc", NEW_YEAR)
         recorder.write(progress.with_trial(1, "succeeded", (0.5,)).finished(), "finished", [])
         assert "reward_net(activation=relu)" in succeeded()
 
@@ -293,6 +293,15 @@ class TestTop:
     def test_a_reward_that_is_no_number_comes_last(self, root: pathlib.Path) -> None:
         begin_run(root, "r")
         record(root, "r", 1, [float("nan"), 0.5, 0.9])
+        assert [row["trial"] for row in as_csv("--top", "3")] == ["3", "2", "1"]
+
+    def test_of_equals_the_best_is_the_one_that_was_told_first(self, root: pathlib.Path) -> None:
+        begin_run(root, "r")
+        record(root, "r", 1, [0.1, 0.9, 0.9])
+        path = root / "r/search-1/summary.json"
+        summary = json.loads(path.read_text())
+        summary["best"]["trial"] = 3  # its number is the higher one, and it ended first
+        path.write_text(json.dumps(summary))
         assert [row["trial"] for row in as_csv("--top", "3")] == ["3", "2", "1"]
 
     def test_of_several_rewards_the_first_decides(self, root: pathlib.Path) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.processes
 
 
 def search(total: int, ordinal: int) -> Progress:
-    return Progress(f"it/search-{ordinal}", total, True, "auc", begun=time.time())
+    return Progress(f"it/search-{ordinal}", total, ("max",), "auc", begun=time.time())
 
 
 def test_a_worker_without_a_task_may_go(cluster: DaskCluster, tmp_path: pathlib.Path) -> None:

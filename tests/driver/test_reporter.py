@@ -59,7 +59,7 @@ def reporter(log: Log, clock: Moments) -> DriverReporter:
 
 
 def search(name: str = "search-1", total: int = 10) -> Progress:
-    return Progress(f"heart/{name}", total, True, "auc", begun=time.time() - 10)
+    return Progress(f"heart/{name}", total, ("max",), "auc", begun=time.time() - 10)
 
 
 def test_everything_is_passed_on(reporter: DriverReporter, log: Log) -> None:

@@ -13,7 +13,7 @@ from hyn_k8s.search.progress import Best, Progress
 
 
 def search(name: str, total: int = 10) -> Progress:
-    return Progress(f"heart/{name}", total, True, "auc", begun=0.0)
+    return Progress(f"heart/{name}", total, ("max",), "auc", begun=0.0)
 
 
 def test_nothing_before_the_first_search() -> None:

@@ -20,13 +20,13 @@ from hyn_k8s.search.progress import (
 NAN = math.nan
 
 
-def progress(maximize: bool = True, total: int = 10) -> Progress:
-    return Progress("heart-1/search-1", total, maximize, "auc", begun=1000.0)
+def progress(direction: str = "max", total: int = 10) -> Progress:
+    return Progress("heart-1/search-1", total, (direction, "min"), "auc", begun=1000.0)
 
 
-def with_rewards(rewards: list[float], maximize: bool) -> Progress:
+def with_rewards(rewards: list[float], direction: str = "max") -> Progress:
     """The progress after one succeeded trial for each of ``rewards``."""
-    made = progress(maximize)
+    made = progress(direction)
     for number, reward in enumerate(rewards, 1):
         made = made.with_trial(number, "succeeded", [reward])
     return made
@@ -64,32 +64,34 @@ def test_a_value_that_was_handed_out_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rewards", "maximize", "best"),
+    ("rewards", "direction", "best"),
     [
-        ([0.5], True, 1),
-        ([0.5, 0.9, 0.7], True, 2),
-        ([0.5, 0.9, 0.1], False, 3),
-        ([-1.0, -0.5, -2.0], True, 2),
-        ([0.0, -1.0], True, 1),
-        ([0.5, 0.5], True, 1),
-        ([0.5, 0.5], False, 1),
-        ([NAN, 0.5, NAN, 0.4], True, 2),
-        ([NAN, 0.5, NAN, 0.4], False, 4),
-        ([0.5, NAN], True, 1),
-        ([NAN, -math.inf], True, 2),
+        ([0.5], "max", 1),
+        ([0.5, 0.9, 0.7], "max", 2),
+        ([0.5, 0.9, 0.1], "min", 3),
+        ([-1.0, -0.5, -2.0], "max", 2),
+        ([0.0, -1.0], "max", 1),
+        ([0.5, 0.5], "max", 1),
+        ([0.5, 0.5], "min", 1),
+        ([NAN, 0.5, NAN, 0.4], "max", 2),
+        ([NAN, 0.5, NAN, 0.4], "min", 4),
+        ([0.5, NAN], "max", 1),
+        ([NAN, -math.inf], "max", 2),
     ],
 )
-def test_the_best_trial(rewards: list[float], maximize: bool, best: int) -> None:
-    assert with_rewards(rewards, maximize).best == Best(best, (rewards[best - 1],))
+def test_the_best_trial(rewards: list[float], direction: str, best: int) -> None:
+    assert with_rewards(rewards, direction).best == Best(best, (rewards[best - 1],))
 
 
 def test_no_trial_is_the_best_while_every_reward_is_nan() -> None:
-    assert with_rewards([NAN, NAN], maximize=True).best is None
+    assert with_rewards([NAN, NAN]).best is None
 
 
 def test_of_several_rewards_the_first_decides_and_all_are_kept() -> None:
     made = progress().with_trial(1, "succeeded", [0.5, 0.9]).with_trial(2, "succeeded", [0.6, 0.1])
     assert made.best == Best(2, (0.6, 0.1))
+    assert made.with_trial(3, "succeeded", [0.6, 0.2]).best == Best(2, (0.6, 0.1))
+    assert made.with_trial(3, "succeeded", [0.6, 0.0]).best == Best(3, (0.6, 0.0))
 
 
 @pytest.mark.parametrize("status", ["failed", "pruned", "skipped"])
@@ -156,7 +158,7 @@ def test_the_line_at_the_end_tells_of_no_time_left() -> None:
 
 
 def test_no_failures_are_not_worth_a_word() -> None:
-    assert "failed" not in progress_line(with_rewards([0.5], maximize=True), 1010.0)
+    assert "failed" not in progress_line(with_rewards([0.5]), 1010.0)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_no_failures_are_not_worth_a_word() -> None:
     ],
 )
 def test_the_best_is_told_with_five_digits_and_its_trial(reward: float, text: str) -> None:
-    assert best_text(with_rewards([reward], maximize=True)) == text
+    assert best_text(with_rewards([reward])) == text
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def reporting_to(lines: list[str]) -> Iterator[LineReporter]:
 
 
 def progress(search: str = "heart-1/search-1", done: int = 0) -> Progress:
-    made = Progress(search, 10, maximize=True, reward="auc", begun=time.time() - 60)
+    made = Progress(search, 10, directions=("max",), reward="auc", begun=time.time() - 60)
     return dataclasses.replace(made, succeeded=done)
 
 

@@ -33,7 +33,7 @@ FACTS = SearchFacts("TinyModel", "RandomSearcher", ("auc",), ("max",), 10, 3, Fa
 
 def progress(rows: list[Row]) -> Progress:
     """The progress of a search after ``rows``."""
-    made = Progress("heart-1/search-1", 10, maximize=True, reward="auc", begun=NEW_YEAR)
+    made = Progress("heart-1/search-1", 10, directions=("max",), reward="auc", begun=NEW_YEAR)
     for each in rows:
         error = f"{each.detail} (trial {each.trial})" if each.detail else None
         rewards = each.rewards if each.status == "succeeded" else None

@@ -5,11 +5,17 @@ duplicate test and for each lesson of the meta-learner, and compares every pair 
 Pareto front, so a trial's price grows with the number of trials before it. Here the sorted order,
 the vectors and the front are kept, and only trials that came since the last question are read.
 The index is rebuilt when the list of trials shrank or was replaced, and left aside, in favour of
-upstream's own code, when a reward is not a number, since sorting such lists has no answer to
-preserve, and where a subclass ranks its trials otherwise.
+upstream's own code, when a reward is of a type that is no number, such as an array, and where a
+subclass ranks its trials otherwise.
 
-One answer is ours. A multi-objective history without a succeeded trial has an empty front, where
-upstream raises, also from ``append`` of a failed first trial.
+Three answers are ours:
+
+- NaN ranks last (see ``ranking``), and such a trial is neither the best nor the worst. Upstream
+  leaves it where Python's sort does: anywhere.
+- Of several objectives each has its own direction in ``get_top``, where upstream takes the first
+  one's for all.
+- A multi-objective history without a succeeded trial has an empty front, where upstream raises,
+  also from ``append`` of a failed first trial.
 
 The index lives on the history in plain lists and dicts, so a pickled history loads anywhere.
 """
@@ -17,11 +23,10 @@ The index lives on the history in plain lists and dicts, so a pickled history lo
 from __future__ import annotations
 
 import bisect
-import numbers
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-T = TypeVar("T")
+from hyn_k8s.search.ranking import Rank, front_with, is_ranked, may_be_best, rank
 
 
 def install() -> None:
@@ -45,20 +50,20 @@ def _index_single_objective() -> None:
         ranked = _index(self)["ranked"]
         if ranked is None:
             return list(sort(self, n))
-        best_first = ranked[::-1] if _maximizes(self) else ranked
-        return list(best_first if n is None else best_first[:n]) if ranked else []
+        return list(ranked if n is None else ranked[:n])
 
     def get_best(self: Any) -> Any:
         ranked = _index(self)["ranked"] if type(self).get_top is get_top else None
         if ranked is None:
             return next(iter(self.get_top(1)), None)
-        return ranked[-1 if _maximizes(self) else 0] if ranked else None
+        return ranked[0] if ranked and _index(self)["numbers"] else None
 
     def get_worst(self: Any) -> Any:
         ranked = _index(self)["ranked"] if type(self).get_top is get_top else None
         if ranked is None:
             return next(reversed(self.get_top()), None)
-        return ranked[0 if _maximizes(self) else -1] if ranked else None
+        numbers: int = _index(self)["numbers"]
+        return ranked[numbers - 1] if numbers else None
 
     def is_existed(self: Any, space_sample: Any) -> bool:
         return tuple(space_sample.vectors) in _index(self)["by_vectors"]
@@ -112,35 +117,50 @@ def _index_lessons() -> None:
     MetaLearner.extract_features_and_labels = extract_features_and_labels
 
 
-def _maximizes(history: Any) -> bool:
+def _directions(history: Any, rewards: Sequence[float]) -> Sequence[str]:
+    """Of each of ``rewards``; a history of one direction has it for all."""
+    several: Sequence[str] | None = getattr(history, "directions", None)
+    if several is not None:
+        return several
     direction = history.optimize_direction
-    return str(getattr(direction, "value", direction)) == "max"
+    return [str(getattr(direction, "value", direction))] * len(rewards)
+
+
+def _rewards(trial: Any) -> Sequence[float]:
+    """A trial's rewards, also where it has one that is no list."""
+    reward = trial.reward
+    return reward if isinstance(reward, (list, tuple)) else [reward]
 
 
 def _index(history: Any) -> dict[str, Any]:
     """The history's index, with every trial read that came since the last question.
 
-    ``ranked`` has the succeeded trials by rising reward, equals in the order that sorting would
-    give them, or None when a reward has no order; ``front`` those that no other one dominates, in
-    the order of the history; ``by_vectors`` the first trial of each sample.
+    ``ranked`` has the succeeded trials, the best first and equals in the order of the history, or
+    None when a reward is no number; ``numbers`` says how many of them, the first ones, can be the
+    best; ``front`` has those that no other one dominates, in the order of the history, and
+    ``by_vectors`` the first trial of each sample.
     """
     trials = history.trials
     index: dict[str, Any] | None = history.__dict__.get("_index")
     if index is None or not _continues(index, trials):
-        index = {"trials": trials, "count": 0, "last": None, "ranked": [], "front": []}
-        index.update(by_vectors={}, lessons={}, lessons_read=0)
+        index = {"trials": trials, "count": 0, "last": None, "ranked": [], "numbers": 0}
+        index.update(front=[], by_vectors={}, lessons={}, lessons_read=0)
         history._index = index
-    # Read from the right, a sort by falling reward keeps equals in order if a new one goes left.
-    insert = bisect.insort_left if _maximizes(history) else bisect.insort_right
+
+    def ranked_by(trial: Any) -> Rank:
+        rewards = _rewards(trial)
+        return rank(rewards, _directions(history, rewards))
+
     directions: Sequence[str] | None = getattr(history, "directions", None)
     for trial in trials[index["count"] :]:
         if trial.space_sample is not None:
             index["by_vectors"].setdefault(tuple(trial.space_sample.vectors), trial)
         if trial.succeeded and index["ranked"] is not None:
-            if _sorts(trial.reward):
-                insert(index["ranked"], trial, key=lambda t: t.reward)
+            if is_ranked(trial.reward):
+                bisect.insort_right(index["ranked"], trial, key=ranked_by)
+                index["numbers"] += may_be_best(_rewards(trial))
                 if directions is not None:
-                    index["front"] = _front_with(index["front"], trial, _reward, directions)
+                    index["front"] = front_with(index["front"], trial, _rewards, directions)
             else:
                 index["ranked"] = None
         index["last"] = trial
@@ -158,39 +178,6 @@ def _lessons(index: dict[str, Any]) -> dict[str, list[tuple[Any, Any]]]:
     return lessons
 
 
-def pareto_front(
-    entries: Iterable[T], rewards: Callable[[T], Sequence[float]], directions: Sequence[str]
-) -> list[T]:
-    """Those of ``entries`` that no other one dominates, in their order."""
-    front: list[T] = []
-    for each in entries:
-        front = _front_with(front, each, rewards, directions)
-    return front
-
-
-def _front_with(
-    front: list[T], entry: T, rewards: Callable[[T], Sequence[float]], directions: Sequence[str]
-) -> list[T]:
-    """``front`` after ``entry``; one outside it dominates none inside."""
-    new = rewards(entry)
-    if any(_dominates(rewards(each), new, directions) for each in front):
-        return front
-    return [*(each for each in front if not _dominates(new, rewards(each), directions)), entry]
-
-
-def _reward(trial: Any) -> Any:
-    return trial.reward
-
-
-def _dominates(one: Any, other: Any, directions: Sequence[str]) -> bool:
-    """Whether ``one`` is nowhere worse than ``other`` and somewhere better."""
-    pairs = [
-        (a, b) if direction == "min" else (b, a)
-        for a, b, direction in zip(one, other, directions, strict=False)
-    ]
-    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
-
-
 def _continues(index: dict[str, Any], trials: list[Any]) -> bool:
     """Whether ``trials`` is the list that was read, with at most some trials added."""
     count = index["count"]
@@ -199,9 +186,3 @@ def _continues(index: dict[str, Any], trials: list[Any]) -> bool:
         and count <= len(trials)
         and (count == 0 or trials[count - 1] is index["last"])
     )
-
-
-def _sorts(reward: Any) -> bool:
-    """Whether rewards like this one have an order: numbers, none of them NaN."""
-    values = reward if isinstance(reward, (list, tuple)) else [reward]
-    return all(isinstance(value, numbers.Real) and value == value for value in values)
