@@ -22,6 +22,7 @@ from hyn_k8s.paths import RunPaths
 from hyn_k8s.search import trial_memory
 from hyn_k8s.search.adoption import running_here
 from hyn_k8s.search.connecting import connect
+from hyn_k8s.search.dask_process import defaults
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.roster import Roster
 from hyn_k8s.search.settings import Settings
@@ -168,7 +169,8 @@ class Cluster:
             self._opened.callback(self._embedded.close)
             self._embedded.on_failure = self._note_change
             address, security = self._embedded.address(), self._embedded.security
-        client = connect(address, security)
+        with contextlib.nullcontext() if security is None else defaults():
+            client = connect(address, security)
         self._opened.callback(close_client, client)
         return client
 

@@ -16,6 +16,7 @@ Python's.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -30,9 +31,9 @@ from collections.abc import Callable
 
 from distributed.security import Security
 
-from hyn_k8s.errors import SchedulerError, WorkerError
+from hyn_k8s.errors import HynError, SchedulerError, WorkerError
 from hyn_k8s.search import lifeline, preload, shipping
-from hyn_k8s.search.dask_process import LAUNCH, configuration
+from hyn_k8s.search.dask_process import LAUNCH, configuration, defaults
 
 START_TIMEOUT_SECONDS = 60.0
 _LOG_TAIL = 2000
@@ -45,8 +46,6 @@ class EmbeddedCluster:
     """
 
     def __init__(self) -> None:
-        self.security = Security.temporary()
-        """By which a client may talk to the scheduler."""
         self.failure: WorkerError | None = None
         """Why no trial can run: the worker has ended without having joined the run."""
         self.on_failure: Callable[[], None] | None = None
@@ -57,7 +56,7 @@ class EmbeddedCluster:
         """Whether the worker has joined the run."""
         self._count = 0
         self._is_closed = False
-        self._write_configuration()
+        self._lock = threading.Lock()
         try:
             self._scheduler = self._start(
                 "scheduler",
@@ -65,6 +64,10 @@ class EmbeddedCluster:
                 + ["--dashboard-address", "127.0.0.1:0"]
                 + ["--scheduler-file", str(self._identity), "--preload", lifeline.__name__],
             )
+            with defaults():
+                self.security = Security.temporary()
+            """By which a client may talk to the scheduler."""
+            self._configure(self._scheduler)
         except BaseException:
             self.close()
             raise
@@ -95,11 +98,13 @@ class EmbeddedCluster:
             + ["--local-directory", str(self._folder), "--preload-nanny", lifeline.__name__]
             + ["--preload", preload.__name__],
         )
+        self._configure(process)
         threading.Thread(target=self._watch, args=(process,), daemon=True).start()
 
     def close(self) -> None:
         """Kill every process of the cluster and remove its files; the second call does nothing."""
-        self._is_closed = True
+        with self._lock:
+            self._is_closed = True
         for process in self._processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -115,40 +120,41 @@ class EmbeddedCluster:
         """Where the scheduler writes its address."""
         return self._folder / "scheduler.json"
 
-    def _write_configuration(self) -> None:
-        """Put the configuration of all processes, keys included, into a file that only we read."""
+    def _configure(self, process: subprocess.Popen[bytes]) -> None:
+        """Send ``process`` its configuration, keys included, for which it waits."""
         tls = {"ca-file": self.security.tls_ca_file}
         for role in ("scheduler", "worker", "client"):
             tls[f"{role}.cert"] = getattr(self.security, f"tls_{role}_cert")
             tls[f"{role}.key"] = getattr(self.security, f"tls_{role}_key")
-        self._configuration.touch(mode=0o600)
-        self._configuration.write_text(json.dumps(configuration(tls)))
-
-    @property
-    def _configuration(self) -> pathlib.Path:
-        return self._folder / "dask.json"
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which its log explains
+            process.stdin.write(json.dumps(configuration(tls)).encode() + b"\n")
+            process.stdin.flush()
 
     def _start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
-        path, file = json.dumps(_library_path()), str(self._configuration)
-        with open(self._folder / f"{name}.log", "wb") as log:
+        path = json.dumps(_library_path())
+        with self._lock, open(self._folder / f"{name}.log", "wb") as log:
+            if self._is_closed:
+                raise SchedulerError("of the embedded cluster", "it is closed")
             process = subprocess.Popen(
-                [sys.executable, "-P", "-c", LAUNCH, path, file, *command],
+                [sys.executable, "-P", "-c", LAUNCH, path, *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        self._processes.append(process)
+            self._processes.append(process)
         return process
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """In a thread: wait until the worker ends. Start another, if that is of any use."""
         code = process.wait()
-        if self._is_closed:
-            return
+        if self._is_closed or self._scheduler.poll() is not None:
+            return  # it is meant, or the driver will notice that the scheduler is gone
         if self.has_joined:
             self.has_joined = False
-            self.start_worker(self._count)
+            with contextlib.suppress(HynError):  # the scheduler has gone meanwhile
+                self.start_worker(self._count)
             return
         problem = f"it ended with exit code {code}; {self._end_of_log('worker')}"
         self.failure = WorkerError("of the embedded cluster", problem)
@@ -164,6 +170,14 @@ class EmbeddedCluster:
 
 
 def _library_path() -> list[str]:
-    """Where the driver finds modules, without those that are the user's by their place."""
-    users = {os.getcwd(), shipping.script_folder()}
-    return [each for each in sys.path if os.path.abspath(each) not in users]
+    """Where the driver finds modules, without what Python put first: the script's directory.
+
+    A directory that is there once more was asked for, by ``PYTHONPATH`` or an editable install.
+    """
+    main = sys.modules["__main__"]
+    is_script = getattr(main, "__spec__", None) is None and hasattr(main, "__file__")
+    first = shipping.script_folder() if is_script else os.getcwd()
+    path = [each for each in sys.path if each]
+    if first in path:
+        path.remove(first)
+    return path

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pathlib
 import stat
+import sys
 import time
+import types
 from collections.abc import Iterator
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from distributed import Client
 
@@ -40,12 +43,18 @@ def test_a_client_needs_its_keys(cluster: EmbeddedCluster) -> None:
         Client(address.replace("tls:", "tcp:"), timeout=3, set_as_default=False)
 
 
-def test_its_keys_are_for_its_user_alone(cluster: EmbeddedCluster, tmp_path: pathlib.Path) -> None:
-    (file,) = tmp_path.glob("hyn-k8s-dask-*/dask.json")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "PRIVATE KEY" in file.read_text()
+def test_its_keys_are_in_no_file_and_on_no_command_line(
+    cluster: EmbeddedCluster, tmp_path: pathlib.Path
+) -> None:
+    cluster.address()
+    children = psutil.Process().children(recursive=True)
+    assert "PRIVATE" not in " ".join(part for each in children for part in each.cmdline())
+    (folder,) = tmp_path.glob("hyn-k8s-dask-*")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for file in folder.rglob("*"):
+        assert "PRIVATE" not in (file.read_text() if file.is_file() else "")
     cluster.close()
-    assert list(tmp_path.glob("hyn-k8s-dask-*")) == []
+    assert not folder.exists()
 
 
 def test_the_users_configuration_is_for_the_users_clusters(
@@ -72,6 +81,24 @@ def test_modules_beside_the_script_are_none_of_pythons(
     with session_on(None, str(tmp_path / "root"), {"HYN_SEARCH_EXECUTORS": "1"}) as (session, _):
         search(tiny_model(ListSearcher([sample(0.1)])), max_trials=1)
         assert [row["status"] for row in rows_of(session)] == ["succeeded"]
+
+
+def test_a_library_that_lies_where_the_script_does_is_found(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a checkout that is installed in place, and whose commands are given there."""
+    folder = str(tmp_path)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.path", [folder, *sys.path, folder])
+    monkeypatch.setattr("sys.modules", {**sys.modules, "__main__": script_in(tmp_path)})
+    assert embedded._library_path() == [*(each for each in sys.path[1:] if each)]
+
+
+def script_in(folder: pathlib.Path) -> types.ModuleType:
+    """``__main__`` as it is while a script of ``folder`` runs."""
+    main = types.ModuleType("__main__")
+    main.__file__ = str(folder / "search.py")
+    return main
 
 
 def test_a_worker_that_cannot_start_ends_the_search_at_once_with_its_log(
