@@ -89,7 +89,11 @@ class Reason(enum.StrEnum):
     RESUMED = "Resumed"
     """Suspended=False: it was suspended before."""
     NOT_RETRIED = "NotRetried"
-    """Suspended=False: the search is complete, there is nothing to suspend or to retry."""
+    """Suspended=False: the search is complete, there is nothing to suspend or to retry; or it has
+    failed, and its spec was changed otherwise than by suspend true and, once the operator has seen
+    that, false."""
+    RETRY_PENDING = "RetryPending"
+    """Suspended=False: the search had failed and was suspended to be retried; pods are left yet."""
     RETRIED = "Retried"
     """Failed=False: it had failed, and was suspended to be retried; the message has why."""
 

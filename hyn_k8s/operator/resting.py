@@ -6,6 +6,10 @@ resumes it. So what is retried is part of the spec, as everything that a user as
 no annotation has to be remembered, and memory that was too little can be raised in between. What a
 search has in itself (script, image, environment) cannot be changed; where that is wrong, a new
 SearchJob resumes the run by ``spec.run``.
+
+The operator sees the spec as it is, not each of its changes. Once it has seen true, it says so by
+the condition Suspended, and the search is retried even if false comes before its pods are gone. If
+true and false came before it looked, it cannot know, so it says what to do.
 """
 
 from __future__ import annotations
@@ -45,17 +49,32 @@ def rest(seen: Observation) -> Plan:
     if is_free:
         suspended = Verdict(ConditionType.SUSPENDED, TRUE, Reason.SUSPENDED, message)
         verdicts += [suspended, *_retried(seen)]
+    elif seen.is_over:
+        verdicts.append(_to_be_retried())
     # What came of one that is over is known, from whoever knew it.
     said = None if seen.is_over else seen.progress or seen.last_outcome
     status = following_status(seen, verdicts, standing=said.standing if said else None)
     if is_free:
-        return Plan(tuple(actions), at_rest(status.model_copy(update={"completion_time": None})))
+        rested = at_rest(status.model_copy(update={"completion_time": None}))
+        # Nobody will tell of a spec.suspend that is false already.
+        return Plan(tuple(actions), rested, None if seen.search_job.spec.suspend else 0.0)
     return Plan(tuple(actions), status, again_in=WAITING_SECONDS)
 
 
 def is_to_be_retried(seen: Observation) -> bool:
     """Whether a search that has failed rests, to be resumed with everything counted anew."""
-    return seen.search_job.spec.suspend and not seen.holds(ConditionType.COMPLETE)
+    if seen.holds(ConditionType.COMPLETE):
+        return False
+    suspended = seen.condition(ConditionType.SUSPENDED)
+    was_asked_for = suspended is not None and suspended.reason == Reason.RETRY_PENDING
+    return seen.search_job.spec.suspend or was_asked_for
+
+
+def _to_be_retried() -> Verdict:
+    """What is remembered of a ``spec.suspend`` that was true, until nothing of the failure is
+    left."""
+    message = "it has failed and is to be retried, once its pods are gone"
+    return Verdict(ConditionType.SUSPENDED, FALSE, Reason.RETRY_PENDING, message)
 
 
 def _retried(seen: Observation) -> list[Verdict]:
@@ -81,14 +100,22 @@ def after_the_end(seen: Observation) -> Plan:
 
 
 def _not_retried(seen: Observation) -> list[Verdict]:
-    """Why nothing comes of it if somebody suspends a search that is complete."""
-    if not seen.search_job.spec.suspend:
+    """Why nothing comes of what somebody has changed of a search that is over."""
+    if seen.holds(ConditionType.COMPLETE):
+        if not seen.search_job.spec.suspend:
+            return []
+        run = names.run_name(seen.name, seen.uid, seen.search_job.spec.run)
+        message = (
+            "the search is complete, there is nothing to suspend or to retry; "
+            f"a new SearchJob with spec.run {run} can add trials"
+        )
+    elif seen.generation != seen.status.observed_generation:
+        message = (
+            "the spec was changed, but a failed search is retried by spec.suspend only: set it to "
+            "true, wait for the condition Suspended, and set it to false"
+        )
+    else:
         return []
-    run = names.run_name(seen.name, seen.uid, seen.search_job.spec.run)
-    message = (
-        "the search is complete, there is nothing to suspend or to retry; "
-        f"a new SearchJob with spec.run {run} can add trials"
-    )
     return [Verdict(ConditionType.SUSPENDED, FALSE, Reason.NOT_RETRIED, message)]
 
 

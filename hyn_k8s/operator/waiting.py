@@ -58,6 +58,7 @@ TROUBLES = frozenset(
         Reason.NAME_TAKEN,
         Reason.REFUSED,
         Reason.RETRYING,
+        Reason.NOT_RETRIED,
         Reason.RUN_TAKEN,
     )
 )

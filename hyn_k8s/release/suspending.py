@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hyn_k8s.api.conditions import ConditionType
+from hyn_k8s.api.conditions import ConditionType, Reason
 from hyn_k8s.api.schema import Manifest
 from hyn_k8s.errors import ClusterError, ReleaseError
 from hyn_k8s.kube import DASK_CLUSTER, SEARCH_JOB, Kind, Kube, Ref
 from hyn_k8s.names import SEARCH_LABEL, UID_LABEL
-from hyn_k8s.release.conditions import holding
+from hyn_k8s.release.conditions import conditions, holding
 from hyn_k8s.release.patience import NotYet, until
 
 SUSPEND_SECONDS = 240.0
@@ -67,11 +67,16 @@ def is_active(search: Mapping[str, Any]) -> bool:
     """Whether a SearchJob has pods, or will have some."""
     held = holding(search)
     if held & {ConditionType.COMPLETE, ConditionType.FAILED}:
-        return False
+        return _is_retry_pending(search) and not search["spec"].get("suspend")
     if ConditionType.SUSPENDED not in held or not search["spec"].get("suspend"):
         return True
     # That it has no pods may be what the operator saw before somebody resumed it for a moment.
     return bool(search["status"].get("observedGeneration") != search["metadata"]["generation"])
+
+
+def _is_retry_pending(search: Mapping[str, Any]) -> bool:
+    """Whether one that has failed begins anew as soon as its pods are gone."""
+    return any(each.get("reason") == Reason.RETRY_PENDING for each in conditions(search))
 
 
 def _is_ours(cluster: Mapping[str, Any]) -> bool:

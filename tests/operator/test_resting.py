@@ -137,6 +137,88 @@ class TestRetry:
         assert SEARCH_JOB.ref(NAMESPACE, NAME) in life.kube.objects
 
 
+class TestInAHurry:
+    """``spec.suspend`` is true for a moment only."""
+
+    @pytest.fixture
+    def busy(self) -> Life:
+        """A search that has failed, whose pods have not gone when the user suspends it."""
+        life = begin(Life(), activeDeadlineSeconds=1000)
+        life.clock.pass_by(1001)
+        life.pods_may_go = False
+        for _ in range(3):
+            life.look()
+        assert life.conditions()["Failed"] == "True DeadlineExceeded"
+        assert any(each.startswith("Pod ") for each in life.there())
+        return life
+
+    def test_what_the_operator_has_seen_is_not_forgotten(self, busy: Life) -> None:
+        busy.apply(suspend=True, activeDeadlineSeconds=1000)
+        busy.look()
+        assert busy.conditions()["Suspended"] == "False RetryPending"
+        assert ("Normal", "RetryPending") in busy.kube.events
+        busy.apply(activeDeadlineSeconds=1000)
+        busy.look()
+        assert busy.conditions()["Failed"] == "True DeadlineExceeded"
+        busy.pods_may_go = True
+        busy.go_on()
+        assert busy.conditions()["Failed"] == "False Retried"
+        assert busy.conditions()["Suspended"] == "False Resumed"
+        assert busy.status()["phase"] == "Starting"
+        run(busy)
+        busy.driver_ends(outcome(0), job="Complete")
+        busy.go_on()
+        assert busy.status()["phase"] == "Complete"
+
+    def test_nor_by_an_operator_that_was_restarted_or_by_its_time(self, busy: Life) -> None:
+        busy.apply(suspend=True, activeDeadlineSeconds=1000, ttlSecondsAfterFinished=10)
+        busy.look()
+        busy.apply(activeDeadlineSeconds=1000, ttlSecondsAfterFinished=10)
+        busy.clock.pass_by(60)
+        busy.pods_may_go = True
+        busy.go_on()
+        assert busy.status()["phase"] == "Starting"
+
+    def test_the_next_look_comes_by_itself(self, busy: Life) -> None:
+        """Nothing else happens that somebody would hear of: what is written is the operator's."""
+        busy.apply(suspend=True, activeDeadlineSeconds=1000)
+        busy.look()
+        busy.apply(activeDeadlineSeconds=1000)
+        busy.pods_may_go = True
+        for _ in range(10):
+            busy.others()
+            look = busy.look()
+            if busy.conditions()["Suspended"] == "True Suspended":
+                break
+        assert look.again_in == 0
+        suspended = begin(Life())
+        suspended.apply(suspend=True)
+        suspended.go_on()
+        assert suspended.look().again_in is None
+
+    def test_what_it_has_not_seen_it_tells(self, failed: Life) -> None:
+        failed.apply(suspend=True)
+        failed.apply()
+        failed.go_on()
+        assert failed.conditions()["Failed"] == "True ScriptFailed"
+        assert failed.conditions()["Suspended"] == "False NotRetried"
+        assert failed.message("Suspended") == (
+            "the spec was changed, but a failed search is retried by spec.suspend only: set it to "
+            "true, wait for the condition Suspended, and set it to false"
+        )
+        assert ("Warning", "NotRetried") in failed.kube.events
+        before = failed.status()
+        failed.go_on(seconds=60)
+        assert failed.status() == before
+        suspend(failed)
+        resume(failed)
+        assert failed.status()["phase"] == "Starting"
+
+    def test_nothing_is_told_of_one_that_nobody_has_changed(self, failed: Life) -> None:
+        failed.go_on(seconds=60)
+        assert "Suspended" not in failed.conditions()
+
+
 def test_a_complete_search_is_not_retried_and_that_is_told() -> None:
     life = begin(Life())
     life.driver_ends(outcome(0), job="Complete")

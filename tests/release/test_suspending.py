@@ -197,3 +197,20 @@ def test_suspended_is_what_the_operator_says_of_the_latest_spec(life: Life) -> N
     assert is_active(life.kube.objects[S]), "the operator may be making pods at this moment"
     life.go_on()
     assert not is_active(life.kube.objects[S])
+
+
+def test_a_failed_one_is_active_where_it_begins_anew_without_anybody_doing_more(life: Life) -> None:
+    life.apply(activeDeadlineSeconds=1000)
+    life.go_on()
+    life.clock.pass_by(1001)
+    life.pods_may_go = False
+    for _ in range(3):
+        life.look()
+    assert life.conditions()["Failed"] == "True DeadlineExceeded"
+    assert not is_active(life.kube.objects[S])
+    life.apply(activeDeadlineSeconds=1000, suspend=True)
+    life.look()
+    assert not is_active(life.kube.objects[S])
+    life.apply(activeDeadlineSeconds=1000)
+    life.look()
+    assert is_active(life.kube.objects[S])
