@@ -200,6 +200,15 @@ class DriverExit:
     node), SIGTERM."""
 
 
+class DriverPod:
+    """The variables by which a driver's pod knows itself; its Outcome has both."""
+
+    POD = "HYN_DRIVER_POD"
+    """The pod's uid."""
+    JOB = "HYN_DRIVER_JOB"
+    """Its Job's uid."""
+
+
 class PodPaths:
     """What is mounted where in the pods of a search, beside its storage."""
 

@@ -217,6 +217,10 @@ class Outcome:
     standing: Standing = Standing()
     problem: Problem | None = None
     """Why it is no success."""
+    pod: str | None = None
+    """The uid of the driver's pod, None outside of Kubernetes; so with"""
+    job: str | None = None
+    """the uid of its Job. What a storage has kept may be another driver's than the last one's."""
 
     def to_json(self) -> str:
         """The document; hyper-parameters that leave no room are left out, the last ones first."""
@@ -245,6 +249,8 @@ class Outcome:
                 exit_code=document["exit_code"],
                 standing=Standing.read(document.get("standing", {})),
                 problem=Problem.read(document.get("problem")),
+                pod=document.get("pod"),
+                job=document.get("job"),
             )
 
 

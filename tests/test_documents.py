@@ -32,7 +32,7 @@ STANDING = Standing(
 )
 CONFIG = RunConfig("/opt/script/search.py", ("--rows", "3"), 30.0, must_exist=True)
 PROGRESS = Progress(Stage.SEARCH, STANDING, 1.5, 3, ("w-1",), Problem(Cause.WORKER, "no"))
-OUTCOME = Outcome(65, STANDING, Problem(Cause.SCRIPT, "ValueError: no"))
+OUTCOME = Outcome(65, STANDING, Problem(Cause.SCRIPT, "ValueError: no"), "pod-uid", "job-uid")
 SMALL = [RunConfig("s.py"), Progress(Stage.SCHEDULER), Outcome(0)]
 EACH = pytest.mark.parametrize(
     "document", [CONFIG, PROGRESS, OUTCOME, *SMALL], ids=lambda d: type(d).__name__

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hyn_k8s.contract import DriverExit
+from hyn_k8s.contract import DriverExit, DriverPod
 from hyn_k8s.documents import Outcome, RunConfig, Stage, Standing
 from hyn_k8s.driver import ending
 from hyn_k8s.driver.ending import Ending
@@ -140,7 +141,13 @@ class Run:
     def _outcome(self, end: Ending) -> Outcome:
         standing = self._reporter.standing() if self._reporter else Standing()
         veil = Veil(self._settings.storage if self._settings else None)
-        return Outcome(end.exit_code, standing, end.problem and veil(end.problem))
+        return Outcome(
+            end.exit_code,
+            standing,
+            end.problem and veil(end.problem),
+            pod=os.environ.get(DriverPod.POD),
+            job=os.environ.get(DriverPod.JOB),
+        )
 
     def _keep(self, outcome: Outcome) -> None:
         if self._settings is not None and self._run is not None and not self._is_anothers:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hyn_k8s import names
 from hyn_k8s.api.schema import Manifest
-from hyn_k8s.contract import DriverExit, PodPaths
+from hyn_k8s.contract import DriverExit, DriverPod, PodPaths
 from hyn_k8s.objects.attachments import Attachment
 from hyn_k8s.objects.environment import GRACE_SECONDS, environment, environment_sources
 from hyn_k8s.objects.pods import Container, pod_metadata, pod_spec
@@ -32,7 +32,7 @@ def driver_job(search: Search, done: int = 0) -> Manifest:
     container = Container(
         role=names.DRIVER,
         args=["python", "-m", "hyn_k8s.driver", "run"],
-        attachment=_attachment(search) + config(search) + scripts(search),
+        attachment=_attachment(search) + config(search) + scripts(search) + _identity(),
         resources=_DRIVER_RESOURCES,
         env_from=environment_sources(search),
         more={
@@ -70,6 +70,19 @@ def report_job(search: Search) -> Manifest:
 
 def _attachment(search: Search) -> Attachment:
     return Attachment(env=tuple(environment(search))) + storage(search)
+
+
+def _identity() -> Attachment:
+    """By which the driver says whose its Outcome is."""
+    fields = {
+        DriverPod.POD: "metadata.uid",
+        DriverPod.JOB: "metadata.labels['batch.kubernetes.io/controller-uid']",
+    }
+    env = [
+        {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
+        for name, path in fields.items()
+    ]
+    return Attachment(env=tuple(env))
 
 
 def _message() -> Manifest:

@@ -19,7 +19,6 @@ from hyn_k8s.operator.observation import (
     Observation,
     age,
     condition_of,
-    exit_code_of,
     has_ended,
     is_running_script,
     is_true,
@@ -145,7 +144,7 @@ def _has_ended_report(seen: Observation) -> bool:
 
 def _failure(seen: Observation, driver: Manifest, outcome: Outcome | None) -> Ending:
     failed = condition_of(driver, "Failed")
-    problem = outcome.problem if outcome and _is_of_last_driver(seen, outcome) else None
+    problem = outcome.problem if outcome and _is_of_last_driver(seen, driver, outcome) else None
     if has_used_retries_up(driver):
         retries = seen.search_job.spec.driver_retries
         last = _last_end(seen, problem.message if problem else None)
@@ -160,11 +159,13 @@ def _failure(seen: Observation, driver: Manifest, outcome: Outcome | None) -> En
     return Ending(ConditionType.FAILED, reason, said, outcome)
 
 
-def _is_of_last_driver(seen: Observation, outcome: Outcome) -> bool:
-    """Whether the last driver can have left it; what the storage has may be from before a retry,
-    or from another SearchJob of the same run."""
-    code = None if seen.last_driver is None else exit_code_of(seen.last_driver)
-    return code in (None, outcome.exit_code)
+def _is_of_last_driver(seen: Observation, driver: Manifest, outcome: Outcome) -> bool:
+    """Whether the last driver has left it; what the storage has may be from before a retry, or
+    from another SearchJob of the same run, and may have ended with the same exit code."""
+    last = seen.last_driver
+    if last is None:
+        return outcome.job == str(driver["metadata"]["uid"])
+    return outcome == seen.last_outcome or outcome.pod == str(last["metadata"]["uid"])
 
 
 def _last_end(seen: Observation, otherwise: str | None) -> str:

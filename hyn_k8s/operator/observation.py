@@ -198,17 +198,6 @@ def outcome_of(pod: Manifest) -> Outcome | None:
     return None
 
 
-def exit_code_of(pod: Manifest) -> int | None:
-    """That of a pod's only container, None while it has not ended."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    ended = [status["state"]["terminated"] for status in statuses if _has_ended(status)]
-    return ended[0].get("exitCode") if ended else None
-
-
-def _has_ended(container: Mapping[str, Any]) -> bool:
-    return bool((container.get("state") or {}).get("terminated"))
-
-
 def has_ended(pod: Manifest) -> bool:
     """Whether all of a pod's containers have ended for good."""
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.processes
 def test_a_run_is_served_while_it_goes_on_and_left_when_it_is_over(
     pods: Pods, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pod = pods.begin("--trials 14 --seconds 0.6 --fail 2", cluster.address)
+    uids = {"HYN_DRIVER_POD": "pod-uid", "HYN_DRIVER_JOB": "job-uid"}
+    pod = pods.begin("--trials 14 --seconds 0.6 --fail 2", cluster.address, env=uids)
     live = pod.await_progress(
         lambda p: p.stage is Stage.SEARCH and p.standing.trials.done > 3, "trials", 60
     )
@@ -41,6 +42,7 @@ def test_a_run_is_served_while_it_goes_on_and_left_when_it_is_over(
     assert pod.ended() == 0, pod.said
     outcome = pod.outcome()
     assert (outcome.exit_code, outcome.problem) == (0, None)
+    assert (outcome.pod, outcome.job) == ("pod-uid", "job-uid")
     assert outcome.standing.trials == TrialCounts(14, succeeded=13, failed=1)
     best = outcome.standing.best
     assert best is not None
@@ -54,7 +56,7 @@ def test_a_run_is_served_while_it_goes_on_and_left_when_it_is_over(
     assert kept == pod.message.read_text()
     pods.check(monkeypatch, trials=14, failed=[2])
 
-    again = pods.begin("--trials 14 --seconds 0.6 --fail 2", cluster.address)
+    again = pods.begin("--trials 14 --seconds 0.6 --fail 2", cluster.address, env=uids)
     assert again.ended() == 0, again.said
     assert again.outcome() == outcome
 

@@ -46,6 +46,15 @@ ENV = [
     {"name": "HOME", "value": "/tmp"},
     {"name": "DASK_TEMPORARY_DIRECTORY", "value": "/tmp"},
 ]
+WHOSE = [
+    {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
+    for name, path in (
+        ("HYN_DRIVER_POD", "metadata.uid"),
+        ("HYN_DRIVER_JOB", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+    )
+]
+"""By these the driver says whose its Outcome is; the report's pod has none of its own."""
+
 AUTHORITIES = {
     "name": "hyn-authorities",
     "configMap": {"name": "authorities", "items": [{"key": "root.pem", "path": "ca.crt"}]},
@@ -95,7 +104,7 @@ def test_the_driver_of_a_search_that_says_everything() -> None:
         **CONTAINER,
         "name": "driver",
         "args": ["python", "-m", "hyn_k8s.driver", "run"],
-        "env": ENV,
+        "env": [*ENV, *WHOSE],
         "envFrom": FULL["envFrom"],
         "resources": {"requests": {"cpu": "2", "memory": "4Gi"}, "limits": {"memory": "4Gi"}},
         "volumeMounts": [

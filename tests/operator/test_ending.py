@@ -112,6 +112,48 @@ def test_what_the_storage_has_of_an_earlier_driver_is_not_the_end_of_this_one() 
     assert found.outcome is not None  # its counts are the latest there are
 
 
+SAID = outcome(65, Cause.RUN, "search-1 was another search's")
+REPORTED = {"driver": REFUSED, "report": job("report", ended="Complete")}
+GENERIC = "the driver failed: "
+
+
+class TestWhoseOutcomeTheReportHasRead:
+    """Each of these ended with 65, as the last driver did."""
+
+    def kept(self, pod: str | None, job: str | None) -> Any:
+        """The report's pod, with what that driver has left on the storage."""
+        return ended_pod(dataclasses.replace(SAID, pod=pod, job=job), role="report")
+
+    def test_the_last_drivers_by_its_pod(self) -> None:
+        last = ended_pod(None, code=65)
+        kept = self.kept(last["metadata"]["uid"], REFUSED["metadata"]["uid"])
+        assert failed(last, kept, **REPORTED).message == SAID.problem.message  # type: ignore[union-attr]
+
+    def test_an_earlier_drivers_of_the_same_job(self) -> None:
+        """Its pod was drained at its end, so the Job went on."""
+        last = ended_pod(None, code=65)
+        kept = self.kept("uid-of-another", REFUSED["metadata"]["uid"])
+        found = failed(last, kept, **REPORTED)
+        assert found.reason is Reason.SCRIPT_FAILED
+        assert found.message.startswith(GENERIC)
+        assert found.outcome is not None  # its counts are the latest there are
+
+    def test_the_last_drivers_by_its_job_where_the_pod_is_gone(self) -> None:
+        kept = self.kept("uid-of-the-pod", REFUSED["metadata"]["uid"])
+        assert failed(kept, **REPORTED).reason is Reason.RUN_REFUSED
+
+    @pytest.mark.parametrize("job", ["uid-of-another", None])
+    def test_that_of_an_earlier_job_or_of_another_search_job(self, job: str | None) -> None:
+        found = failed(self.kept("uid-of-the-pod", job), **REPORTED)
+        assert found.reason is Reason.SCRIPT_FAILED
+        assert found.message.startswith(GENERIC)
+
+    def test_an_earlier_pods_while_the_last_one_left_no_word(self) -> None:
+        earlier = ended_pod(SAID, name="d-1", age=90)
+        last = ended_pod(None, code=65, name="d-2", age=30)
+        assert failed(earlier, last, driver=REFUSED).message.startswith(GENERIC)
+
+
 class TestRetriesAreUsedUp:
     def test_with_what_the_last_driver_said(self) -> None:
         left = outcome(75, Cause.SCHEDULER, "the scheduler is away")
@@ -129,7 +171,9 @@ class TestRetriesAreUsedUp:
         assert found.outcome is not None  # its counts are the latest there are
 
     def test_with_what_the_report_has_read(self) -> None:
-        left = ended_pod(outcome(75, Cause.STORAGE, "the bucket is away"), role="report")
+        kept = outcome(75, Cause.STORAGE, "the bucket is away")
+        kept = dataclasses.replace(kept, job=USED_UP["metadata"]["uid"])
+        left = ended_pod(kept, role="report")
         found = failed(left, driver=USED_UP, report=job("report", ended="Complete"))
         assert found.message.endswith("the last driver: the bucket is away")
 
