@@ -59,6 +59,7 @@ def run_script(
         session = activation.activate(
             settings, stem, reporter, sources=script.sources, will_search=True
         )
+        session.ends_process = True
         _running = True
         try:
             if begins is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,7 +100,11 @@ class Search:
             )
             removal.remove_earlier(self._storage, self._paths, lease.epoch)
         journal = Journal(self._storage, self._paths, lease, past, execution.wake)
-        with self._session.hold.telling_of_loss(journal.fail):
+        hold, thread = self._session.hold, threading.get_native_id()
+        with (
+            hold.telling_of_loss(journal.fail),
+            hold.telling_of_loss(lambda error: self._session.end_if_stuck(thread, error)),
+        ):
             return self._conduct(execution, journal, past, replay)
 
     def _conduct(self, execution: Execution, journal: Journal, past: Past, replay: Replay) -> int:

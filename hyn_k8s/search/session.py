@@ -21,7 +21,7 @@ from typing import Any
 
 from hyn_k8s.errors import HynError, SchedulerError, SearchError
 from hyn_k8s.paths import RunPaths, SearchPaths
-from hyn_k8s.search import binding, compat, runs, shipping, site
+from hyn_k8s.search import binding, compat, runs, shipping, site, stuck
 from hyn_k8s.search.cluster import Cluster, live_client
 from hyn_k8s.search.embedded import EmbeddedCluster
 from hyn_k8s.search.holding import RunHold
@@ -120,6 +120,8 @@ class Session:
         """The searches in which a later call has something left to do."""
         self.script_failed = False
         """Whether the script ended with an error of its own."""
+        self.ends_process = False
+        """Whether this process is the script's, and is over when that is."""
         self.is_terminated = False
         """Whether SIGTERM has told it to end, whatever the script made of that."""
         self.failure: HynError | None = None
@@ -296,6 +298,15 @@ class Session:
         if self._embedded is not None:
             self._embedded.close()
             self._embedded = None
+
+    def end_if_stuck(self, thread: int, error: HynError) -> None:
+        """End the process if ``error`` is the storage's, and the trial in ``thread`` hangs in it.
+
+        Nothing where trials run elsewhere, or where the process is not the script's.
+        """
+        if self.standalone and self.ends_process:
+            seconds = self.settings.storage.answer_seconds
+            stuck.end_if_stuck(thread, error, seconds, self.reporter)
 
     def join_inline(self) -> str:
         """Let this very process run trials; the key of its site."""
