@@ -21,13 +21,15 @@ from dataclasses import dataclass, field
 
 from minio import Minio
 
-from tests.fork_server import Process, can_fork, fork
+from tests.fork_server import Process, bare, can_fork, fork
 from tests.waiting import until
 
 ROOT = pathlib.Path(__file__).parents[1]
 BIN = pathlib.Path(sys.executable).parent
 BARE_ENVIRONMENT = {
-    key: value for key, value in os.environ.items() if not key.startswith(("HYN_", "DASK_", "AWS_"))
+    key: value
+    for key, value in bare(os.environ).items()
+    if not key.startswith(("HYN_", "DASK_", "AWS_"))
 }
 """This process's environment without anything that steers us, Dask or S3."""
 

@@ -70,8 +70,6 @@ class TinyEstimator(Estimator):
             raise SystemExit("training gave up")
         if self.kind == "slow":
             time.sleep(0.5)
-        if self.kind == "long":
-            time.sleep(15)
         if self.kind == "endless":
             time.sleep(3600)
         if self.kind == "uneven":

@@ -100,7 +100,7 @@ class TestEmbedded:
         assert "done" not in ended.out
         assert "mine-1/search-1: 12 trials; dashboard http://127.0.0.1:" in ended.err
         assert re.search(
-            r"mine-1/search-1: 12/12 done, 0 running, 1 worker lost, best auc 0\.", ended.err
+            r"mine-1/search-1: 12/12 done, 0 running, 1 trial process died, best auc 0\.", ended.err
         )
         assert f"Results: {ended.run}" in ended.err
 

@@ -25,6 +25,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from hyn_k8s.search.descendants import STARTUP
+
 _INTERPRETER_READS = ("PYTHON", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "LD_", "MALLOC_")
 """Beginnings of variables that count when an interpreter or a library starts."""
 
@@ -46,6 +48,14 @@ class Process(Protocol):
     def kill(self) -> None: ...
 
     def terminate(self) -> None: ...
+
+
+def bare(environ: Mapping[str, str]) -> dict[str, str]:
+    """``environ`` without what lets Python processes import Hypernets with our fixes."""
+    entries = environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = os.pathsep.join(each for each in entries if each and each != STARTUP)
+    others = {name: value for name, value in environ.items() if name != "PYTHONPATH"}
+    return {**others, "PYTHONPATH": path} if path else others
 
 
 def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
@@ -122,6 +132,7 @@ class ForkServer:
             subprocess.Popen(
                 [sys.executable, "-m", __name__, str(theirs.fileno())],
                 cwd=pathlib.Path(__file__).parents[2],
+                env=bare(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
