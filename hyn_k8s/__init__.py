@@ -102,7 +102,7 @@ def enable(
             the same every time; HYN_SEARCH_ORDERED, else False.
         trial_timeout: seconds after which a trial is stopped and has failed, above 0;
             HYN_SEARCH_TRIAL_TIMEOUT, else none.
-        memory: how much a trial may take on a worker, in bytes or as ``"2GB"``, 100 MB or more;
+        memory: how much a trial may take on a worker, in bytes or as ``"2GB"``, 300 MB or more;
             HYN_SEARCH_MEMORY, else the machine's memory over the executors.
         restart: begin anew where an unfinished run would be continued.
 

@@ -110,7 +110,7 @@ TRIAL_TIMEOUT = Variable(
 )
 MEMORY = Variable(
     "HYN_SEARCH_MEMORY",
-    "a size of 100 MB or more, such as 2GB or 1500MiB",
+    "a size of 300 MB or more, such as 2GB or 1500MiB",
     "the machine's memory over the executors; a worker's own limit over its threads",
     "how much memory a trial may take on a worker before it is stopped",
     "--memory",

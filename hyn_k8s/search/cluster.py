@@ -30,6 +30,9 @@ from hyn_k8s.search.storage import Storage
 from hyn_k8s.search.trial_messages import JoinRun, topic
 from hyn_k8s.search.trouble import Trouble
 
+READ_SECONDS = 30.0
+"""How long workers may take to say what they run."""
+
 
 class Cluster:
     """A connection to a Dask cluster whose workers have joined the run under ``key``.
@@ -137,7 +140,12 @@ class Cluster:
         found: dict[str, list[str]] = {}
         with contextlib.suppress(Exception):  # without a scheduler nobody runs anything
             found = self.client.run(
-                running_here, url, directory, workers=self.joined(), on_error="ignore"
+                running_here,
+                url,
+                directory,
+                workers=self.joined(),
+                on_error="ignore",
+                callback_timeout=READ_SECONDS,
             )
         return {path: address for address, paths in found.items() for path in paths}
 

@@ -183,7 +183,7 @@ class DaskExecution:
         if self._placement.take_change():
             self._look_due = min(self._look_due, time.monotonic() + SETTLE_SECONDS)
         refusal = self._cluster.refusal()
-        if refusal is not None and self._trials.held():
+        if refusal is not None and not refusal.retry and self._trials.held():
             raise refusal
         return self._take_from_lost_workers()
 
@@ -311,7 +311,7 @@ class DaskExecution:
             self._placement.submit_stalled()
             self._placement.move_unbegun()
             return self._take_from_lost_workers()
-        if not self._cluster.has_workers():
+        if self._cluster.refusal() is not None or not self._cluster.has_workers():
             self._watch.miss_workers(self._cluster.address)
         return None
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import pickle
 import signal
@@ -29,6 +28,9 @@ START_SECONDS = 120.0
 
 REPORT_SECONDS = 10.0
 """How long a host may take to report that a trial process has ended."""
+
+LONGEST_WAIT_SECONDS = 3600.0
+"""How long one wait may be; the system's have a limit."""
 
 _MAIN = """
 import json, sys
@@ -65,8 +67,10 @@ class TrialProcess:
         except OSError:
             raise self._end() from None
         while True:
-            left = None if math.isinf(until) else max(0.0, until - time.monotonic())
-            ready = wait([self._channel, self._reports], left)
+            left = max(0.0, until - time.monotonic())
+            ready = wait([self._channel, self._reports], min(left, LONGEST_WAIT_SECONDS))
+            if not ready and left > LONGEST_WAIT_SECONDS:
+                continue
             if not ready:
                 self.kill()
                 raise TimeoutError
@@ -80,6 +84,11 @@ class TrialProcess:
                 return answer
             if hear is not None:
                 hear(answer)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended while nobody asked it for anything."""
+        return bool(wait([self._channel, self._reports], 0))
 
     def limit_memory(self, limit: int) -> None:
         """Let the host kill it when it takes more than ``limit`` bytes."""
@@ -141,6 +150,11 @@ class Host:
                 # A signal to the worker's process group is for the worker to handle.
                 start_new_session=True,
             )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:

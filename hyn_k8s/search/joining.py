@@ -56,7 +56,7 @@ def _memory(worker: Worker, is_ours: bool) -> int | None:
     """How much memory a trial may take on ``worker``, in bytes, where the user does not say."""
     threads = worker.state.nthreads
     if is_ours:
-        return trial_memory.containers_share(threads)
+        return trial_memory.containers_share(threads, runs_of(worker).host_id())
     limit = worker.memory_manager.memory_limit
     return trial_memory.workers_share(limit, threads, CPU_COUNT)
 
@@ -81,7 +81,7 @@ async def _leave_forgotten(worker: Worker) -> None:
     runs = runs_of(worker)
     for key, run in runs.idle().items():
         events = ()
-        with contextlib.suppress(OSError):  # without a scheduler there is no driver either
+        with contextlib.suppress(Exception):  # without a scheduler there is no driver either
             events = await worker.scheduler.events(topic=run.client)
         if _is_gone(events):
             await asyncio.to_thread(runs.leave, key)

@@ -76,7 +76,7 @@ class Placement:
         for number, attempt in attempts:
             address = placed[number]
             if address in joined:
-                self._submit_to([address], [(number, attempt)])
+                self._submit_to([address], [(number, attempt)], adopted=True)
 
     def submit_again(self, numbers: Iterable[int]) -> None:
         """Give the latest attempts at these trials to workers once more."""
@@ -140,7 +140,7 @@ class Placement:
         if stop:
             self.cluster.stop([trial.key for trial in given_up if trial.key])
 
-    def _submit_to(self, workers: list[str], attempts: Attempts) -> None:
+    def _submit_to(self, workers: list[str], attempts: Attempts, adopted: bool = False) -> None:
         """Give these attempts to any of ``workers``."""
         requests = [
             TrialRequest(
@@ -161,7 +161,7 @@ class Placement:
             workers=workers,
         )
         for (number, attempt), future in zip(attempts, futures, strict=True):
-            self._trials.add(number, attempt, future, workers)
+            self._trials.add(number, attempt, future, workers, adopted)
             self._follow(self.cluster.client, number, future)
 
     def _next_key(self, number: int) -> str:

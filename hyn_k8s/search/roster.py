@@ -163,7 +163,7 @@ class Roster:
 
     async def read_workers(self) -> None:
         """Ask those that are new, and forget those that are gone."""
-        with contextlib.suppress(OSError, TimeoutError):  # without a scheduler there are none
+        with contextlib.suppress(Exception):  # without a scheduler there are none
             found = (await self._client.scheduler.identity(n_workers=-1))["workers"]
             for address in {*self._joined, *self._asked, *self._refused} - set(found):
                 self._remove(address)

@@ -31,7 +31,7 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
 MOST_SEED = 2**32 - 1
 """The greatest seed that numpy takes."""
 
-LEAST_MEMORY = 100_000_000
+LEAST_MEMORY = 300_000_000
 """In bytes; Hypernets and its libraries have to fit."""
 
 UNLIMITED = "unlimited"

@@ -32,6 +32,8 @@ class Submitted:
     """When to submit it after a pause."""
     workers: tuple[str, ...] = ()
     """The addresses of the workers that may run it."""
+    adopted: bool = False
+    """Whether its only worker runs it for an earlier driver: its task begins after that."""
 
     @property
     def key(self) -> str:
@@ -55,13 +57,21 @@ class Submissions:
         return number in self._trials
 
     def add(
-        self, number: int, attempt: Attempt, future: Future | None, workers: Sequence[str] = ()
+        self,
+        number: int,
+        attempt: Attempt,
+        future: Future | None,
+        workers: Sequence[str] = (),
+        adopted: bool = False,
     ) -> None:
         """The trial's latest attempt is ``future`` from now on, if it could be submitted.
 
-        One of ``workers`` runs it.
+        One of ``workers`` runs it, and has begun it for an earlier driver if it is ``adopted``.
         """
-        self._trials[number] = Submitted(attempt, future, time.monotonic(), workers=tuple(workers))
+        now = time.monotonic()
+        self._trials[number] = Submitted(
+            attempt, future, now, workers=tuple(workers), adopted=adopted
+        )
 
     def pause(self, number: int, attempt: Attempt, seconds: float) -> None:
         """The trial's latest attempt is to begin in ``seconds``."""
@@ -129,7 +139,10 @@ class Submissions:
         return {
             number: trial
             for number, trial in self._trials.items()
-            if trial.future is not None and trial.since < latest and trial.key not in started
+            if trial.future is not None
+            and trial.since < latest
+            and trial.key not in started
+            and not trial.adopted
         }
 
     def unheard_of(self, started: Container[str]) -> dict[int, Submitted]:

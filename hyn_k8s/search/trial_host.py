@@ -27,7 +27,7 @@ import time
 import traceback
 from dataclasses import dataclass
 
-from hyn_k8s.search.trial_memory import read_taken
+from hyn_k8s.search.trial_memory import takes_more
 
 START = b"s"
 """Command: fork a trial process; comes with its two sockets."""
@@ -104,11 +104,17 @@ class TrialHost:
                     channel = self._start(*(socket.socket(fileno=fd) for fd in sockets))
                     if channel is not None:
                         return channel
-                else:
+                elif key.data.pid in self._children:  # else it was reported in this very turn
                     self._obey(key.data)
 
     def _start(self, channel: socket.socket, reports: socket.socket) -> socket.socket | None:
-        host, pid = os.getpid(), os.fork()
+        host = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError:  # too many processes, or no memory: the worker finds both sockets closed
+            channel.close()
+            reports.close()
+            return None
         if pid == 0:
             reports.close()
             self._become_trial_process(host)
@@ -155,7 +161,7 @@ class TrialHost:
                     _kill(child)
                 following.append(max(LOOK_SECONDS, child.ends_at - now))
             elif child.limit is not None and not child.exceeded:
-                child.exceeded = read_taken(child.pid) > child.limit
+                child.exceeded = takes_more(child.pid, child.limit)
                 if child.exceeded:
                     _kill(child)
                 following.append(LOOK_SECONDS)

@@ -33,11 +33,15 @@ def machines_share(trials: int) -> int:
     return max(LEAST_MEMORY, int(MEMORY_LIMIT) // trials)
 
 
-def containers_share(threads: int) -> int | None:
-    """What each of a worker's ``threads`` may take of its container; None without a limit there."""
+def containers_share(threads: int, host: int) -> int | None:
+    """What each of a worker's ``threads`` may take of its container; None without a limit there.
+
+    What the process ``host`` has forked are trial processes, perhaps of other runs.
+    """
     if psutil.virtual_memory().total <= MEMORY_LIMIT:
         return None
-    own = sum(_resident(process) for process in psutil.process_iter())
+    trials = {each.pid for each in psutil.Process(host).children(recursive=True)}
+    own = sum(_resident(each) for each in psutil.process_iter() if each.pid not in trials)
     return max(LEAST_MEMORY, int((MEMORY_LIMIT * _SPARED - own) / threads))
 
 
@@ -51,19 +55,32 @@ def workers_share(limit: int | None, threads: int, cores: int) -> int | None:
     return max(LEAST_MEMORY, limit // threads)
 
 
-def read_taken(pid: int) -> int:
-    """What the process ``pid`` and those it has started have for themselves, in bytes.
+def takes_more(pid: int, limit: int) -> bool:
+    """Whether the process ``pid`` and those it has started take more than ``limit`` bytes.
 
-    Without files that are mapped, which processes share.
+    Memory that forks share counts once. To find that out takes a while in a large process, so it
+    is asked only where the sum that is quickly found is above the limit.
     """
+    if _read_sum(pid, "status", ("RssAnon:", "RssShmem:", "VmSwap:")) <= limit:
+        return False
+    return read_taken(pid) > limit
+
+
+def read_taken(pid: int) -> int:
+    """What the process ``pid`` and those it has started take, without mapped files, in bytes."""
+    return _read_sum(pid, "smaps_rollup", ("Pss_Anon:", "Pss_Shmem:", "SwapPss:"))
+
+
+def _read_sum(pid: int, file: str, names: tuple[str, ...]) -> int:
+    """The sum of these fields in this file of the process and of all it has started, in bytes."""
     taken = 0
     with contextlib.suppress(OSError, ValueError):
-        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(("RssAnon:", "RssShmem:", "VmSwap:")):
+        for line in pathlib.Path(f"/proc/{pid}/{file}").read_text().splitlines():
+            if line.startswith(names):
                 taken += int(line.split()[1]) * 1024
         for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                taken += read_taken(int(child))
+                taken += _read_sum(int(child), file, names)
     return taken
 
 

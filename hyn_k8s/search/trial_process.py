@@ -64,7 +64,7 @@ def run_trials(channel: socket.socket) -> None:
         _say(worker, Said.REFUSED, problem)
         return
     _say(worker, Said.JOINED, None)
-    streams = [(fd, os.dup(fd)) for fd in (0, 1, 2)]
+    own, streams = os.getpid(), [(fd, os.dup(fd)) for fd in (0, 1, 2)]
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             request = worker.recv_bytes()
@@ -72,6 +72,8 @@ def run_trials(channel: socket.socket) -> None:
                 said, value = answer(
                     here, join.name, request, lambda: _say(worker, Said.WANTED, None)
                 )
+            if os.getpid() != own:
+                os._exit(1)  # a process that the trial has forked, and that left its code
             _say(worker, said, value)
 
 

@@ -74,15 +74,23 @@ class WorkerRuns:
         """
         with self._lock:
             run = self._runs.get(request.key)
-            if run is None:
-                self._ensure_host()
-                run = self._runs[request.key] = Run(self, client, request, threads)
+            if run is not None and run.is_of(client, request):
+                return
+        self.leave(request.key)  # of an earlier connection of the same driver
+        with self._lock:
+            self._ensure_host()
+            run = self._runs[request.key] = Run(self, client, request, threads)
         try:
             with run.process():
                 pass
         except BaseException:
             self.leave(request.key)
             raise
+
+    def host_id(self) -> int:
+        """The process id of the host, which is started if there is none."""
+        with self._lock:
+            return self._ensure_host().pid
 
     def leave(self, key: str) -> None:
         """Take part in the run ``key`` no more. A trial that runs may come to its end."""
@@ -176,6 +184,10 @@ class Run:
         self._is_closed = False
         self._used = time.monotonic()
 
+    def is_of(self, client: str, request: JoinRun) -> bool:
+        """Whether it was joined by this very connection of its driver."""
+        return self.client == client and self._request.token == request.token
+
     @property
     def idle_since(self) -> float:
         """When its last trial ended, on the monotonic clock; infinite while one runs."""
@@ -213,8 +225,11 @@ class Run:
     def _take(self) -> tuple[int, TrialProcess | None]:
         """A slot that is free from now on taken, and its trial process if it has one."""
         with self._lock:
-            if self._idle:
+            while self._idle:
                 slot, process = self._idle.pop()
+                if process.has_ended:  # by a thread that a trial left, say, or for want of memory
+                    process.close()
+                    continue
                 self._busy[slot] = process
                 return slot, process
             if self._is_closed:
@@ -244,18 +259,20 @@ class Run:
         request = dataclasses.replace(self._request, name=name)
         try:
             process = self._runs.start_process()
-        except HostError as error:
-            raise WorkerError(self._worker, f"no trial process can start: {error}") from None
-        if request.memory is not None:
-            process.limit_memory(request.memory)
+        except (HostError, OSError) as error:
+            lasting = isinstance(error, HostError)
+            sentence = f"no trial process can start: {error}"
+            raise WorkerError(self._worker, sentence, lasting) from None
         try:
+            if request.memory is not None:
+                process.limit_memory(request.memory)
             said, problem = process.ask(pickle.dumps(request), time.monotonic() + JOIN_SECONDS)
             if said is Said.JOINED:
                 return process
         except TimeoutError:
             sentence = f"its storage did not answer within {JOIN_SECONDS:.0f} s"
             problem = WorkerError(self._worker, sentence, False, of_storage=True)
-        except TrialProcessError as died:
-            problem = WorkerError(self._worker, f"no trial process can start: {died}")
+        except (TrialProcessError, OSError) as died:
+            problem = WorkerError(self._worker, f"no trial process can start: {died}", False)
         process.close()
         raise problem
