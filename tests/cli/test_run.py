@@ -159,8 +159,8 @@ class TestSeparateCluster:
         write_script(tmp_path)
         bucket = f"runs-{uuid.uuid4().hex}"
         env = {**s3.env, "HYN_STORAGE_ROOT": f"/{bucket}", "HYN_SEARCH_BACKEND": "dask"}
-        arguments = ("run", "--scheduler", cluster.address, "mine.py", "--fail", "some")
-        done = run_cli(*arguments, cwd=tmp_path, env=env)
+        script = ("mine.py", "--trials", "30", "--fail", "some")  # of six, all may fail by chance
+        done = run_cli("run", "--scheduler", cluster.address, *script, cwd=tmp_path, env=env)
         assert done.returncode == 0, done.stderr
         shown = run_cli("results", "--format", "json", cwd=tmp_path, env=env)
         assert json.loads(shown.stdout)["run"] == "mine-1"
