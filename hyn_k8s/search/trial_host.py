@@ -7,9 +7,9 @@ answers, whatever its trial processes do.
 
 With each command the worker sends two sockets: the trial process talks to the worker by the first,
 the host reports the end of the trial process on the second. Each trial process leads a session, so
-the host can kill it with all processes it has started. When the worker is gone, however it went,
-the kernel closes the command socket, and the host kills all trial processes and ends. When the
-host is killed, the kernel kills the trial processes.
+the host can kill it with the processes it has started, but for those that have left its group.
+When the worker is gone, however it went, the kernel closes the command socket, and the host kills
+all trial processes and ends. When the host is killed, the kernel kills the trial processes.
 """
 
 from __future__ import annotations
