@@ -122,7 +122,7 @@ def test_one_whose_worker_dies_while_it_is_waited_for_is_run_again(
     scene: Scene, fragile: FragileCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = "--run it --executors 2"
-    first = scene.drive("--trials 6 --seconds 300", fragile.address, flags=flags)
+    first = scene.drive("--trials 6 --seconds 150", fragile.address, flags=flags)
     await_journaled(scene, 2)
     lost = scene.await_begun(2)
     first.kill()
