@@ -146,6 +146,15 @@ class SearchPaths:
         return f"{self.models}/{number:05d}_{execution}.pkl"
 
     @property
+    def logs(self) -> str:
+        """The directory of what trials printed."""
+        return f"{self.directory}/logs"
+
+    def log(self, number: int) -> str:
+        """Text: what a trial printed, in all its attempts; absent when it printed nothing."""
+        return f"{self.logs}/{number:05d}.txt"
+
+    @property
     def trials(self) -> str:
         """CSV, a row a trial."""
         return f"{self.directory}/trials.csv"
@@ -222,6 +231,7 @@ _OF_SEARCH = _any_of(
     r"failures\.txt",
     r"summary\.json",
     r"pipeline\.pkl",
+    r"logs/[0-9]{5,}\.txt",
     r"journal/[0-9]{6,}-[0-9]{8,}\.seg",
     r"journal/[0-9]{6,}-[0-9]{8,}-[0-9]{8,}\.part",
     r"journal/[0-9]{6,}-[0-9]{10,}\.state",

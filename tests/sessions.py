@@ -12,7 +12,7 @@ from hyn_k8s.search.activation import activate
 from hyn_k8s.search.results import read_trials
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.settings import Settings
-from tests import deeds, searches
+from tests import deeds, prints, searches
 from tests.searches import sample
 
 
@@ -38,7 +38,7 @@ def session_on(
     address: str | None, root: str, env: Mapping[str, str] | None = None
 ) -> Iterator[tuple[Session, Notes]]:
     """A session on the scheduler at ``address``; the test's classes travel by value."""
-    for module in (searches, deeds):
+    for module in (searches, deeds, prints):
         cloudpickle.register_pickle_by_value(module)
     environ = {"HYN_STORAGE_ROOT": root, **(env or {})}
     if address:
@@ -49,7 +49,7 @@ def session_on(
         yield session, notes
     finally:
         session.close()
-        for module in (searches, deeds):
+        for module in (searches, deeds, prints):
             cloudpickle.unregister_pickle_by_value(module)
 
 

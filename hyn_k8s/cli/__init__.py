@@ -1,4 +1,4 @@
-"""The ``hyn-k8s`` command: ``run`` a script's searches, read a run's ``results``.
+"""The ``hyn-k8s`` command: ``run`` a script's searches, read a run's ``results`` and ``logs``.
 
 Commands import what they need when they are called, so that ``--help`` and shell completion
 answer at once. Every HynError ends a command with its one sentence.
@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hyn_k8s import HynError, SettingsError, __version__
+from hyn_k8s.cli.logs import logs
 from hyn_k8s.cli.results import results
 from hyn_k8s.cli.run import run
 from hyn_k8s.contract import ExitCode
@@ -35,6 +36,7 @@ Examples:
   hyn-k8s run --executors 8 search.py --rows 3000
   hyn-k8s run --scheduler tcp://scheduler:8786 --storage-root /opt/share search.py
   hyn-k8s results                             the trials of the latest run
+  hyn-k8s logs --trial 7                      what its seventh trial printed
 \b
 Shell completion (bash; zsh and fish alike):
   eval "$(_HYN_K8S_COMPLETE=bash_source hyn-k8s)"
@@ -49,3 +51,4 @@ def main() -> None:
 
 main.add_command(run)
 main.add_command(results)
+main.add_command(logs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,7 +13,7 @@ from hyn_k8s import contract
 from hyn_k8s.errors import HynError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from click.shell_completion import CompletionItem
     from rich.table import Table
@@ -29,22 +29,30 @@ Examples:
 """
 
 
-def _complete_run(
+_TYPE = f"[{contract.STORAGE_TYPE.name}]"
+_ROOT = f"[{contract.STORAGE_ROOT.name}]"
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def complete_run(
     ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
+    """The names of runs that begin with ``incomplete``."""
     from click.shell_completion import CompletionItem
 
     from hyn_k8s.search.manifests import read_runs
 
     try:
-        runs = read_runs(_storage(ctx.params.get("storage_type"), ctx.params.get("storage_root")))
+        runs = read_runs(at_storage(ctx.params.get("storage_type"), ctx.params.get("storage_root")))
     except HynError:
         return []  # a shell that completes has no place for a sentence
     names = [str(manifest["run"]) for manifest in runs.manifests]
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def _storage(storage_type: str | None, storage_root: str | None) -> Storage:
+def at_storage(storage_type: str | None, storage_root: str | None) -> Storage:
+    """The storage of the environment, or of the flags that are set."""
     from hyn_k8s.search.opening import open_storage
     from hyn_k8s.search.settings import read_settings
 
@@ -52,8 +60,14 @@ def _storage(storage_type: str | None, storage_root: str | None) -> Storage:
     return open_storage(read_settings(flags).storage)
 
 
+def storage_options(command: Command) -> Command:
+    """Let ``command`` take the options that say where runs are."""
+    kind = click.option("--storage-type", type=click.Choice(["file", "s3"]), help=_TYPE)
+    return kind(click.option("--storage-root", metavar="PATH", help=_ROOT)(command))
+
+
 @click.command(epilog=EPILOG)
-@click.argument("run", required=False, shell_complete=_complete_run)
+@click.argument("run", required=False, shell_complete=complete_run)
 @click.option(
     "--format",
     "form",
@@ -63,8 +77,7 @@ def _storage(storage_type: str | None, storage_root: str | None) -> Storage:
     help="Tables are for people; csv is the last search's trials, json the whole run.",
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the N best trials.")
-@click.option("--storage-type", type=click.Choice(["file", "s3"]), help="[HYN_STORAGE_TYPE]")
-@click.option("--storage-root", metavar="PATH", help="[HYN_STORAGE_ROOT]")
+@storage_options
 def results(
     run: str | None, form: str, top: int | None, storage_type: str | None, storage_root: str | None
 ) -> None:
@@ -72,8 +85,8 @@ def results(
     from hyn_k8s.search.results import read_summaries, read_trials
     from hyn_k8s.search.rows import finite, typed
 
-    storage = _storage(storage_type, storage_root)
-    name = run or _latest_run(storage)
+    storage = at_storage(storage_type, storage_root)
+    name = which_run(storage, run)
     summaries = read_summaries(storage, name)
     tables = {
         summary["search"]: best_first(summary, read_trials(storage, name, summary["search"]), top)
@@ -92,8 +105,10 @@ def results(
             print_search(summary, tables[summary["search"]], top=None, to_stderr=False)
 
 
-def _latest_run(storage: Storage) -> str:
-    """The run begun last; those that cannot be read are told."""
+def which_run(storage: Storage, run: str | None) -> str:
+    """``run``, or the one begun last; those that cannot be read are told."""
+    if run is not None:
+        return run
     from hyn_k8s.search.manifests import read_runs
     from hyn_k8s.search.results import latest_of
 

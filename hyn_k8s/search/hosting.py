@@ -20,6 +20,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 
 from hyn_k8s import contract
+from hyn_k8s.search.log_orders import LogOrders
 from hyn_k8s.search.trial_host import KILL, LIMIT, LIMIT_FORMAT, READY, START
 from hyn_k8s.search.trial_messages import Answer, Said, TrialProcessError
 
@@ -47,7 +48,11 @@ class HostError(Exception):
 class TrialProcess:
     """A trial process of this worker."""
 
-    def __init__(self, channel: socket.socket, reports: socket.socket) -> None:
+    def __init__(
+        self, channel: socket.socket, reports: socket.socket, orders: socket.socket
+    ) -> None:
+        self.logs = LogOrders(orders)
+        """What keeps the logs of its trials."""
         self._channel = Connection(channel.detach())
         self._reports = reports
         self._is_killed = False
@@ -62,6 +67,7 @@ class TrialProcess:
                 be infinite. It is killed.
             TrialProcessError: it has ended.
         """
+        begun = time.monotonic()
         try:
             self._channel.send_bytes(request)
         except OSError:
@@ -73,6 +79,7 @@ class TrialProcess:
                 continue
             if not ready:
                 self.kill()
+                self.logs.end(f"it was stopped, since it had not ended after {until - begun:.3g} s")
                 raise TimeoutError
             if self._channel not in ready:
                 raise self._end()
@@ -104,6 +111,7 @@ class TrialProcess:
         """Let it end; what it has started is killed."""
         self._channel.close()
         self._reports.close()
+        self.logs.close()
 
     def _end(self) -> TrialProcessError:
         """How it has ended."""
@@ -111,7 +119,9 @@ class TrialProcess:
         if wait([self._reports], REPORT_SECONDS):
             with contextlib.suppress(OSError):
                 report = self._reports.recv(4096)
-        return TrialProcessError(_sentence(report, self._is_killed))
+        how = _sentence(report, self._is_killed)
+        self.logs.end(how)
+        return TrialProcessError(how)
 
 
 def _sentence(report: bytes, is_killed: bool) -> str:
@@ -171,14 +181,16 @@ class Host:
             self._await_ready()
             ours, channel = socket.socketpair()
             reports, hosts = socket.socketpair()
-            with channel, hosts:
+            orders, keepers = socket.socketpair()
+            with channel, hosts, keepers:
+                theirs = [each.fileno() for each in (channel, hosts, keepers)]
                 try:
-                    socket.send_fds(self._commands, [START], [channel.fileno(), hosts.fileno()])
+                    socket.send_fds(self._commands, [START], theirs)
                 except OSError:
-                    ours.close()
-                    reports.close()
+                    for each in (ours, reports, orders):
+                        each.close()
                     raise HostError(self._how_it_ended()) from None
-            return TrialProcess(ours, reports)
+            return TrialProcess(ours, reports, orders)
 
     def close(self) -> None:
         """End it, and kill its trial processes."""

@@ -63,6 +63,10 @@ class Outcome:
     failure: Failure | None = None
     stored: StoredValues | None = None
     """Where values of the memo are that are too large to travel; the memo has None for them."""
+    peak_memory: int | None = None
+    """The most memory that was resident in its process, in bytes; None where nobody looked."""
+    cpu: float | None = None
+    """Seconds of processor time; None where nobody looked."""
 
 
 @dataclass(frozen=True)

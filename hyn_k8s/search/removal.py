@@ -101,7 +101,8 @@ def remove_partial_files(storage: Storage, run: str, epoch: int) -> None:
     paths = RunPaths(run)
     searches = [found for name in storage.list(run) if (found := paths.search_named(name))]
     earlier = [f"{s.passing(before)}" for s in searches for before in range(1, epoch)]
-    directories = [run, *(d for s in searches for d in (s.directory, s.journal)), *earlier]
+    own = [d for s in searches for d in (s.directory, s.journal, s.logs)]
+    directories = [run, *own, *earlier]
     storage.delete_all(
         [
             f"{directory}/{name}"

@@ -148,10 +148,7 @@ def read_summaries(storage: Storage, run: str) -> list[dict[str, Any]]:
     Raises:
         RunError: there is no such run, or none of its searches has written anything.
     """
-    if read_manifest(storage, run) is None:
-        latest = read_runs(storage).manifests[-5:]
-        known = ", ".join(manifest["run"] for manifest in latest) or "none"
-        raise RunError(run, f"it is not on {storage.url}; the latest there: {known}")
+    check_run(storage, run)
     summaries = []
     for paths in latest_searches(storage, run).values():
         try:
@@ -163,6 +160,14 @@ def read_summaries(storage: Storage, run: str) -> list[dict[str, Any]]:
     if not summaries:
         raise RunError(run, f"no search of it on {storage.url} has results yet")
     return summaries
+
+
+def check_run(storage: Storage, run: str) -> None:
+    """Make sure that there is the run; RunError when there is none."""
+    if read_manifest(storage, run) is None:
+        latest = read_runs(storage).manifests[-5:]
+        known = ", ".join(manifest["run"] for manifest in latest) or "none"
+        raise RunError(run, f"it is not on {storage.url}; the latest there: {known}")
 
 
 def read_trials(storage: Storage, run: str, search: str) -> list[dict[str, str]]:

@@ -23,7 +23,16 @@ _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[-+]?[0-9]+)?|-?inf|nan")
 """How Python writes numbers; other text may look like one, such as 007."""
 
-TRAILING_COLUMNS = ("elapsed_seconds", "worker", "started", "ended", "model", "detail")
+TRAILING_COLUMNS = (
+    "elapsed_seconds",
+    "cpu_seconds",
+    "memory_mb",
+    "worker",
+    "started",
+    "ended",
+    "model",
+    "detail",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,6 +52,10 @@ class Row:
     detail: str
     """Why a trial failed or was skipped, in one line."""
     hyperparameters: dict[str, Any]
+    cpu: float | None = None
+    """Seconds of processor time."""
+    peak_memory: int | None = None
+    """In bytes."""
 
 
 class TrialsCsv:
@@ -65,6 +78,8 @@ class TrialsCsv:
                 row.status,
                 *(rewards.get(name) for name in self._rewards),
                 None if row.elapsed is None else f"{row.elapsed:.3f}",
+                None if row.cpu is None else f"{row.cpu:.3f}",
+                None if row.peak_memory is None else f"{row.peak_memory / 1e6:.1f}",
                 row.worker,
                 timestamp(row.started) if row.started else None,
                 timestamp(row.ended) if row.ended else None,

@@ -280,6 +280,8 @@ def _row(sample: Any, outcome: Outcome) -> Row:
         model=outcome.model,
         detail=outcome.failure.summary if outcome.failure else "",
         hyperparameters=hyperparameters(sample),
+        cpu=outcome.cpu,
+        peak_memory=outcome.peak_memory,
     )
 
 

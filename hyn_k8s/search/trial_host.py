@@ -5,9 +5,12 @@ shares the memory. Each Dask worker starts one host of its own (``hosting``), an
 for commands. The host does nothing but fork, wait and kill, in a single thread, so it always
 answers, whatever its trial processes do.
 
-With each command the worker sends two sockets: the trial process talks to the worker by the first,
-the host reports the end of the trial process on the second. Each trial process leads a session, so
-the host can kill it with the processes it has started, but for those that have left its group.
+With each command the worker sends three sockets: the trial process talks to the worker by the
+first, the host reports the end of the trial process on the second, and its log keeper
+(``log_keeper``) hears of the worker on the third. Each trial process leads a session, so the host
+can kill it with the processes it has started, but for those that have left its group. A log keeper
+outlives that, and ends by itself.
+
 When the worker is gone, however it went, the kernel closes the command socket, and the host kills
 all trial processes and ends. When the host is killed, the kernel kills the trial processes.
 """
@@ -16,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import gc
 import json
 import os
@@ -25,12 +29,13 @@ import socket
 import struct
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hyn_k8s.search.trial_memory import takes_more
 
 START = b"s"
-"""Command: fork a trial process; comes with its two sockets."""
+"""Command: fork a trial process and its log keeper; comes with their three sockets."""
 
 KILL = b"k"
 """On the second socket of a trial process: kill it now."""
@@ -89,46 +94,64 @@ class TrialHost:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake.fileno())
 
-    def serve(self) -> socket.socket | None:
-        """Serve until the worker is gone. In a forked trial process: its socket to the worker."""
+    def serve(self) -> Callable[[], None] | None:
+        """Serve until the worker is gone. In a process that was forked: what it is there for."""
         while True:
             for key, _ in self._selector.select(self._look()):
                 if key.fileobj is self._woken:
                     self._woken.recv(4096)
                     self._report_ended()
                 elif key.fileobj is self._commands:
-                    command, sockets, _, _ = socket.recv_fds(self._commands, 1, 2)
+                    command, sockets, _, _ = socket.recv_fds(self._commands, 1, 3)
                     if not command:
                         self._kill_all()
                         return None
-                    channel = self._start(*(socket.socket(fileno=fd) for fd in sockets))
-                    if channel is not None:
-                        return channel
+                    task = self._start(*(socket.socket(fileno=fd) for fd in sockets))
+                    if task is not None:
+                        return task
                 elif key.data.pid in self._children:  # else it was reported in this very turn
                     self._obey(key.data)
 
-    def _start(self, channel: socket.socket, reports: socket.socket) -> socket.socket | None:
-        host = os.getpid()
-        try:
-            pid = os.fork()
-        except OSError:  # too many processes, or no memory: the worker finds both sockets closed
+    def _start(
+        self, channel: socket.socket, reports: socket.socket, orders: socket.socket
+    ) -> Callable[[], None] | None:
+        host, token = os.getpid(), os.urandom(16).hex().encode()
+        printed, output = os.pipe()
+        keeper = _fork()
+        if keeper == 0:
+            for each in (channel, reports):
+                each.close()
+            os.close(output)
+            self._leave_host()
+            return functools.partial(_keep_logs, orders, printed, token)
+        orders.close()
+        os.close(printed)
+        pid = None if keeper is None else _fork()
+        if pid is None:  # the worker finds the sockets closed
             channel.close()
             reports.close()
+            os.close(output)
             return None
         if pid == 0:
             reports.close()
             self._become_trial_process(host)
-            return channel
+            return functools.partial(_run_trials, channel, output, token)
         channel.close()
+        os.close(output)
         self._children[pid] = Child(pid, reports)
         self._selector.register(reports, selectors.EVENT_READ, self._children[pid])
         return None
 
     def _become_trial_process(self, host: int) -> None:
-        """Right after the fork: leave everything that is the host's."""
+        """Right after the fork: end with the host, and before any other process."""
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != host:
             os._exit(1)  # it has been killed meanwhile
+        self._leave_host()
+        _write("/proc/self/oom_score_adj", _EXPECTED_VICTIM)
+
+    def _leave_host(self) -> None:
+        """Right after the fork: leave everything that is the host's."""
         os.setsid()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -137,7 +160,6 @@ class TrialHost:
             each.close()
         for child in self._children.values():
             child.reports.close()
-        _write("/proc/self/oom_score_adj", _EXPECTED_VICTIM)
 
     def _obey(self, child: Child) -> None:
         """The worker says something about ``child``, or has closed its socket."""
@@ -200,6 +222,14 @@ class TrialHost:
                 os.waitpid(pid, 0)
 
 
+def _fork() -> int | None:
+    """As ``os.fork``; None if there are too many processes, or no memory."""
+    try:
+        return os.fork()
+    except OSError:
+        return None
+
+
 def _kill(child: Child) -> None:
     """Kill the session that ``child`` leads."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -214,8 +244,20 @@ def _write(path: str, text: str) -> None:
         pass  # a system without it, or one that forbids it
 
 
+def _run_trials(channel: socket.socket, output: int, token: bytes) -> None:
+    from hyn_k8s.search.trial_process import run_trials
+
+    run_trials(channel, output, token)
+
+
+def _keep_logs(orders: socket.socket, printed: int, token: bytes) -> None:
+    from hyn_k8s.search.log_keeper import keep_logs
+
+    keep_logs(orders, printed, token)
+
+
 def main(fileno: int) -> None:
-    """Be the host whose commands come on ``fileno``, and each trial process that it forks."""
+    """Be the host whose commands come on ``fileno``, and each process that it forks."""
     commands = socket.socket(fileno=fileno)
     try:
         from hyn_k8s.search import compat
@@ -228,8 +270,6 @@ def main(fileno: int) -> None:
     gc.collect()
     gc.freeze()  # what is never collected is never copied
     commands.sendall(READY)
-    channel = TrialHost(commands).serve()
-    if channel is not None:
-        from hyn_k8s.search.trial_process import run_trials
-
-        run_trials(channel)
+    task = TrialHost(commands).serve()
+    if task is not None:
+        task()

@@ -12,6 +12,7 @@ loaded afresh for each trial, so that none sees what another one did to them.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 import pickle
@@ -29,7 +30,7 @@ import stamina
 
 from hyn_k8s.errors import HynError, StorageError, WorkerError
 from hyn_k8s.paths import RunPaths
-from hyn_k8s.search import hyper_models, knowledge, shipping, site
+from hyn_k8s.search import hyper_models, knowledge, manifests, shipping, site
 from hyn_k8s.search.memos import write_large_values
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.outcome import FAILED, LARGE_RESULT, Outcome, failure_of, unsendable
@@ -40,7 +41,10 @@ from hyn_k8s.search.site import Site
 from hyn_k8s.search.storage import Storage
 from hyn_k8s.search.table_settings import use_settings
 from hyn_k8s.search.trial import Materials, SearchTask, run_trial
+from hyn_k8s.search.trial_logs import Begun
 from hyn_k8s.search.trial_messages import Answer, JoinRun, Said, TrialRequest
+from hyn_k8s.search.trial_output import TrialOutput
+from hyn_k8s.search.trial_usage import Usage
 
 STORED_AFTER_SECONDS = 1.0
 """How long a trial runs at least whose outcome is stored. To run a shorter one again is cheaper."""
@@ -49,9 +53,12 @@ TOKEN_VISIBLE_WITHIN_SECONDS = 10.0
 """How long a token written by the driver may take to be seen on another node."""
 
 
-def run_trials(channel: socket.socket) -> None:
-    """Join the run that is sent first, then run what comes on ``channel`` until it is closed."""
-    worker = Connection(channel.detach())
+def run_trials(channel: socket.socket, output: int, token: bytes) -> None:
+    """Join the run that is sent first, then run what comes on ``channel`` until it is closed.
+
+    What is printed goes to the log keeper, by the pipe ``output`` whose marks have the ``token``.
+    """
+    worker, printing = Connection(channel.detach()), TrialOutput(output, token)
     seed_process(None)  # a fork has the host's random numbers, like all others
     join: JoinRun = pickle.loads(worker.recv_bytes())
     try:
@@ -70,10 +77,11 @@ def run_trials(channel: socket.socket) -> None:
             request = worker.recv_bytes()
             with _as_it_was(streams):
                 said, value = answer(
-                    here, join.name, request, lambda: _say(worker, Said.WANTED, None)
+                    here, join.name, request, printing, lambda: _say(worker, Said.WANTED, None)
                 )
-            if os.getpid() != own:
-                os._exit(1)  # a process that the trial has forked, and that left its code
+                if os.getpid() != own:
+                    os._exit(1)  # a process that the trial has forked, and that left its code
+                printing.end()
             _say(worker, said, value)
 
 
@@ -97,18 +105,26 @@ def join_run(join: JoinRun) -> Site:
     return site.enter(join.key, storage)
 
 
-def answer(here: Site, worker: str, request: bytes, ask: Callable[[], None]) -> Answer:
+def answer(
+    here: Site, worker: str, request: bytes, printing: TrialOutput, ask: Callable[[], None]
+) -> Answer:
     """What one trial comes to; ``ask`` is called when it waits for the hyper model's context."""
     try:
         asked: TrialRequest = pickle.loads(request)
-        return Said.OUTCOME, _run(here, worker, asked, ask)
+        return Said.OUTCOME, _run(here, worker, asked, printing, ask)
     except HynError as error:
         return Said.ERROR, error
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         return Said.FAILURE, failure_of(error)
 
 
-def _run(here: Site, worker: str, asked: TrialRequest, ask: Callable[[], None]) -> bytes:
+def _run(
+    here: Site,
+    worker: str,
+    asked: TrialRequest,
+    printing: TrialOutput,
+    ask: Callable[[], None],
+) -> bytes:
     """The pickled Outcome of a trial: an earlier one that was stored, or that of a new execution.
 
     Raises:
@@ -120,10 +136,14 @@ def _run(here: Site, worker: str, asked: TrialRequest, ask: Callable[[], None]) 
     stored = read_outcome_at(here, path) if asked.again else None
     if stored is not None:
         return stored
+    log, usage = search.paths.log(asked.number), Usage()
+    printing.begin(Begun(log, asked.number, worker, asked.again, manifests.now()))
     with seeded_trial(search.seed, asked.number):
         materials = _materials(search, here, asked.known, ask)
         sample = shipping.loads(asked.sample)
         outcome = run_trial(search, asked.number, sample, materials, worker)
+        peak, cpu = usage.read_peak(), usage.cpu_seconds()
+        outcome = dataclasses.replace(outcome, peak_memory=peak, cpu=cpu)
         pickled = _pickled(search, here, outcome)
     store_outcome(here, path, outcome, pickled)
     return pickled

@@ -263,10 +263,12 @@ class Run:
             lasting = isinstance(error, HostError)
             sentence = f"no trial process can start: {error}"
             raise WorkerError(self._worker, sentence, lasting) from None
+        pickled = pickle.dumps(request)
+        process.logs.join(pickled)
         try:
             if request.memory is not None:
                 process.limit_memory(request.memory)
-            said, problem = process.ask(pickle.dumps(request), time.monotonic() + JOIN_SECONDS)
+            said, problem = process.ask(pickled, time.monotonic() + JOIN_SECONDS)
             if said is Said.JOINED:
                 return process
         except TimeoutError:
