@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from tests.searches import TinyEstimator, TinyModel
 
 KEY_NAME = "PRINTED_KEY"
 """The variable that has what ``print_a_key`` prints."""
+
+MEETING = "MEETING"
+"""The variable that names a directory in which trials that run at once see each other."""
 
 
 def print_everywhere() -> None:
@@ -53,7 +57,7 @@ def print_and_exit() -> None:
 
 def print_and_hold() -> None:
     """In C, for longer than any test lasts, and nothing else of the process runs meanwhile."""
-    print("while it runs")
+    print(f"while it runs: {os.getpid()}")
     ctypes.PyDLL(None).sleep(3600)
 
 
@@ -80,11 +84,16 @@ def print_a_key() -> None:
     os.write(1, f"{key[5:]}.\n".encode())
 
 
-def print_for_seconds() -> None:
-    """With pauses, so that a trial beside it prints in between."""
-    for number in range(400):
+def print_beside_another() -> None:
+    """Each line once another trial has come as far, so both print at once."""
+    met = pathlib.Path(os.environ[MEETING])
+    for number in range(100):
         print(f"process {os.getpid()} line {number}")
-        time.sleep(0.01)
+        (met / f"{number}-{os.getpid()}").touch()
+        deadline = time.monotonic() + 100
+        while len(list(met.glob(f"{number}-*"))) < 2:
+            assert time.monotonic() < deadline, "no trial runs beside this one"
+            time.sleep(0.001)
 
 
 def take_a_little() -> None:
@@ -107,7 +116,7 @@ PRINTS: dict[str, Callable[[], None]] = {
         print_and_take_memory,
         print_much,
         print_a_key,
-        print_for_seconds,
+        print_beside_another,
         take_a_little,
     )
 }

@@ -244,7 +244,8 @@ def outcome_of(model: Any) -> list[tuple[Any, ...]]:
 def rows_of(storage: Storage, search: str = "search-1") -> list[tuple[str, ...]]:
     """What people see of a search's trials, apart from times and places."""
     rows = read_trials(storage, "test-1", search)
-    apart = ("elapsed_seconds", "worker", "started", "ended", "model")
+    took = ("elapsed_seconds", "cpu_seconds", "memory_mb")
+    apart = (*took, "worker", "started", "ended", "model")
     return [
         (*(value for name, value in row.items() if name not in apart), str(bool(row["model"])))
         for row in rows

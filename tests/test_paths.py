@@ -20,9 +20,10 @@ def properties(paths: RunPaths | SearchPaths) -> dict[str, str]:
 def search_paths(search: SearchPaths) -> list[str]:
     """Every path of a search, with the models of four executions and the files of two drivers."""
     models = [search.model(number, execution) for number in (1, 12) for execution in EXECUTIONS]
+    logs = [search.log(number) for number in (1, 12, 123456)]
     drivers = [path for epoch in (1, 12) for path in driver_paths(search, epoch)]
     named = [value for name, value in properties(search).items() if name != "name"]
-    return [*named, *models, *drivers]
+    return [*named, *models, *logs, *drivers]
 
 
 def driver_paths(search: SearchPaths, epoch: int) -> list[str]:
@@ -85,7 +86,7 @@ def test_the_tokens_are_inside_what_is_taken_away_at_the_end() -> None:
         assert token.startswith(f"{run.proof}/000003/")
 
 
-DIRECTORIES = ("drivers", "proof", "directory", "journal", "models")
+DIRECTORIES = ("drivers", "proof", "directory", "journal", "models", "logs")
 """The properties that name a directory."""
 
 
@@ -120,6 +121,8 @@ def test_a_run_owns_every_file_that_it_writes() -> None:
         "heart-1/search-1/models/00001_best.pkl",
         "heart-1/search-1/models/1_0123456789ab.pkl",
         "heart-1/search-1/journal/README",
+        "heart-1/search-1/logs/00007.txt.bak",
+        "heart-1/search-1/logs/notes.txt",
         "heart-1/search-1/journal/000001-00000001.seg/x",
         "heart-1/search-one/trials.csv",
         "heart-1/search-1.bak/trials.csv",

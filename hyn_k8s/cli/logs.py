@@ -42,4 +42,4 @@ def logs(
 
     storage = at_storage(storage_type, storage_root)
     text = read_log(storage, which_run(storage, run), search, trial)
-    click.get_binary_stream("stdout").write(text)
+    click.echo(text, nl=False)

@@ -57,6 +57,7 @@ def record(
     names: tuple[str, ...] = ("auc",),
     skipped: tuple[int, ...] = (),
     pareto: tuple[int, ...] = (),
+    failed_as: str = "ValueError: no rows",
 ) -> None:
     """Write a search whose n-th trial has the n-th reward; None stands for a failed one.
 
@@ -78,7 +79,7 @@ def record(
             started=NEW_YEAR,
             ended=NEW_YEAR + 1.26,
             model=None if reward is None else paths.model(number, "a"),
-            detail="ValueError: no rows" if reward is None else "",
+            detail=failed_as if reward is None else "",
             hyperparameters={"Tree.max_depth": number, "Tree.criterion": "gini"},
         )
         recorder.add(row)
@@ -428,6 +429,8 @@ def test_parameters_are_grouped_by_their_module(parameters: dict[str, str], text
         "status": "succeeded",
         "reward_auc": "0.5",
         "elapsed_seconds": "1.0",
+        "cpu_seconds": "0.9",
+        "memory_mb": "210.0",
         "worker": "node-1",
         "started": "2026-01-01T00:00:00.000Z",
         "ended": "2026-01-01T00:00:01.000Z",

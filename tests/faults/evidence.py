@@ -22,7 +22,15 @@ from tests.processes import S3Server
 
 PREFIX = "runs"
 
-OF_ITS_EXECUTION = {"elapsed_seconds", "worker", "started", "ended", "model"}
+OF_ITS_EXECUTION = {
+    "elapsed_seconds",
+    "cpu_seconds",
+    "memory_mb",
+    "worker",
+    "started",
+    "ended",
+    "model",
+}
 """Columns of trials.csv that differ between two executions of one trial."""
 
 

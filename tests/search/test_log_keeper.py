@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,13 +15,12 @@ from distributed import Client
 
 from hyn_k8s.errors import RunError
 from hyn_k8s.paths import RunPaths
-from hyn_k8s.search.log_keeper import SAVE_SECONDS
 from hyn_k8s.search.log_reading import read_log
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.settings import Settings
 from hyn_k8s.search.storage import Storage
 from hyn_k8s.search.trial_logs import MOST_BYTES
-from tests.prints import KEY_NAME, PrintingModel
+from tests.prints import KEY_NAME, MEETING, PrintingModel
 from tests.processes import PRELOAD, DaskCluster, S3Server, dask_cluster
 from tests.searches import ListSearcher, sample
 from tests.sessions import rows_of, search, session_on
@@ -33,8 +34,9 @@ SECRET = "a-key/of+the-environment"
 @pytest.fixture(scope="module")
 def printers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
     """A worker with two threads, which has a key in its environment."""
+    meeting = tmp_path_factory.mktemp("meeting")
     with dask_cluster(tmp_path_factory.mktemp("dask"), workers=0) as cluster:
-        env = {"AWS_SECRET_ACCESS_KEY": SECRET, KEY_NAME: SECRET}
+        env = {"AWS_SECRET_ACCESS_KEY": SECRET, KEY_NAME: SECRET, MEETING: str(meeting)}
         cluster.add_worker("worker", env=env, options=("--nthreads", "2", *PRELOAD))
         with Client(cluster.address, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=60)
@@ -79,13 +81,13 @@ def lines(env: Mapping[str, str], trial: int = 1) -> list[str]:
 
 
 def kept(env: Mapping[str, str], trial: int, last: str) -> list[str]:
-    """The lines of a log, once ``last`` is the last one: it is written right after the trial."""
+    """The lines of a log, once one ends in ``last``: it is written right after the trial."""
 
-    def found() -> list[str] | None:
+    def found() -> list[str]:
         with contextlib.suppress(RunError):
-            if lines(env, trial)[-1:] == [last]:
-                return lines(env, trial)
-        return None
+            seen = lines(env, trial)
+            return seen if any(line.endswith(last) for line in seen) else []
+        return []
 
     return until(found, f"the log of trial {trial}")
 
@@ -123,7 +125,7 @@ def test_the_last_line_says_why_a_trial_did_not_end(
         limits["HYN_SEARCH_TRIAL_TIMEOUT"] = "2"
     run(printers, env, kind, **limits)
     *found, last = lines(env)
-    assert printed in found
+    assert any(line.startswith(printed) for line in found)
     assert last.startswith(f"--- trial 1 did not end by itself: {cause}")
 
 
@@ -136,18 +138,23 @@ def test_each_attempt_is_below_the_one_before(printers: DaskCluster, env: dict[s
     assert sum("exit code 3" in line for line in found) == 3
 
 
-def test_a_trial_that_lets_nothing_else_run_is_seen_within_five_seconds(
+def test_a_trial_that_lets_nothing_else_run_is_seen_while_it_runs(
     printers: DaskCluster, env: dict[str, str]
 ) -> None:
-    timeout = {"HYN_SEARCH_TRIAL_TIMEOUT": f"{SAVE_SECONDS + 4:g}"}
-    search = threading.Thread(
-        target=run, args=(printers, env, "print_and_hold"), kwargs=timeout, daemon=True
-    )
+    search = threading.Thread(target=run, args=(printers, env, "print_and_hold"), daemon=True)
     search.start()
-    found = kept(env, 1, "while it runs")
-    assert search.is_alive()
-    assert len([line for line in found if line == "while it runs"]) == 1
+
+    def holding() -> int | None:
+        with contextlib.suppress(RunError):
+            printed = [line for line in lines(env) if line.startswith("while it runs: ")]
+            return int(printed[0].rpartition(" ")[2]) if printed else None
+        return None
+
+    process = until(holding, "what it printed")
+    os.kill(process or 0, signal.SIGKILL)
     search.join(60)
+    assert "SIGKILL" in lines(env)[-1]
+    assert "it may have run out of memory" in lines(env)[-1]
 
 
 def test_of_much_output_the_ends_are_kept(printers: DaskCluster, env: dict[str, str]) -> None:
@@ -168,14 +175,14 @@ def test_no_key_is_kept_nor_in_the_workers_log(printers: DaskCluster, env: dict[
 
 
 def test_two_trials_at_once_do_not_mix(printers: DaskCluster, env: dict[str, str]) -> None:
-    rows = run(printers, env, "print_for_seconds", "print_for_seconds", HYN_SEARCH_EXECUTORS="2")
-    assert max(row["started"] for row in rows) < min(row["ended"] for row in rows)
+    kinds = ("print_beside_another", "print_beside_another")
+    rows = run(printers, env, *kinds, HYN_SEARCH_EXECUTORS="2")
+    assert {row["status"] for row in rows} == {"succeeded"}
     logs = []
     for trial in (1, 2):
-        until(lambda trial=trial: "line 399" in log(env, trial), "the last line")
-        logs.append([line for line in lines(env, trial) if line.startswith("process ")])
+        logs.append([line for line in kept(env, trial, "line 99") if line.startswith("process ")])
     processes = [{line.split()[1] for line in each} for each in logs]
-    assert [len(each) for each in logs] == [400, 400]
+    assert [len(each) for each in logs] == [100, 100]
     assert [len(each) for each in processes] == [1, 1]
     assert processes[0] != processes[1]
 

@@ -37,11 +37,17 @@ def parsed(rewards: list[str], rows: list[Row]) -> list[dict[str, str]]:
 
 class TestCsv:
     def test_columns_and_values(self) -> None:
-        assert csv_bytes(["auc"], [row(1, 0.75)]).decode() == (
-            "trial,status,reward,elapsed_seconds,worker,started,ended,model,detail,Tree.depth\n"
-            "1,succeeded,0.75,1.500,node-1,2026-01-01T00:00:00.000Z,2026-01-01T00:00:01.500Z,"
+        measured = row(1, 0.75, cpu=2.5, peak_memory=123_456_789)
+        assert csv_bytes(["auc"], [measured]).decode() == (
+            "trial,status,reward,elapsed_seconds,cpu_seconds,memory_mb,worker,started,ended,model,"
+            "detail,Tree.depth\n"
+            "1,succeeded,0.75,1.500,2.500,123.5,node-1,2026-01-01T00:00:00.000Z,2026-01-01T00:00:01.500Z,"
             "heart-1/search-1/models/00001_a.pkl,,1\n"
         )
+
+    def test_what_was_not_measured_is_empty(self) -> None:
+        (read,) = parsed(["auc"], [row(1, 0.75)])
+        assert (read["cpu_seconds"], read["memory_mb"]) == ("", "")
 
     def test_trials_are_in_their_order_whatever_order_they_ended_in(self) -> None:
         read = parsed(["auc"], [row(10, 0.1), row(2, 0.2), row(1)])
@@ -50,7 +56,8 @@ class TestCsv:
 
     def test_without_trials_there_is_the_header(self) -> None:
         assert csv_bytes(["auc"], []).decode() == (
-            "trial,status,reward,elapsed_seconds,worker,started,ended,model,detail\n"
+            "trial,status,reward,elapsed_seconds,cpu_seconds,memory_mb,worker,started,ended,model,"
+            "detail\n"
         )
 
     def test_each_of_several_rewards_has_a_column(self) -> None:
