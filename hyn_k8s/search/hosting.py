@@ -79,7 +79,8 @@ class TrialProcess:
                 continue
             if not ready:
                 self.kill()
-                self.logs.end(f"it was stopped, since it had not ended after {until - begun:.3g} s")
+                seconds = round(until - begun, 1)
+                self.logs.end(f"it was stopped, since it had not ended after {seconds:g} s")
                 raise TimeoutError
             if self._channel not in ready:
                 raise self._end()

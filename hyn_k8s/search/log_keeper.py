@@ -24,11 +24,12 @@ import contextlib
 import fcntl
 import os
 import pickle
+import select
 import socket
 import threading
 import time
 from collections.abc import Iterable
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 
 from hyn_k8s import contract
 from hyn_k8s.errors import HynError
@@ -49,6 +50,12 @@ MOST_PENDING = 16
 
 PIPE_BYTES = 1024 * 1024
 """How much a trial may print before it waits until that is read."""
+
+READ_BYTES = 64 * 1024
+"""How much is read at once; more would be slow to allocate, where mostly little is printed."""
+
+SILENT_SECONDS = 0.05
+"""For how long it is not read when nothing was printed: of short trials, many end meanwhile."""
 
 _LOST = "its worker ended, or was lost"
 
@@ -104,15 +111,22 @@ class _Keeper:
         self._log: Log | None = None
         self._is_running = False
         """Whether the trial of the log has begun and not ended."""
+        self._is_silent = True
+        """Whether what was read last are marks only."""
         self._echoed = 0
         """How much of its output is in the worker's own log."""
         self._saver = _Saver(settings)
 
     def serve(self) -> None:
         """Until the worker closes its end, or says what has ended the process."""
-        while self._orders not in wait([self._orders, self._printed]):
+        poll, orders = select.poll(), self._orders.fileno()
+        for each in (orders, self._printed):
+            poll.register(each, select.POLLIN)
+        while all(ready != orders for ready, _ in poll.poll()):
             if not self._read():
-                wait([self._orders])  # nobody can print any more
+                poll.unregister(self._printed)  # nobody can print any more
+            elif self._is_silent:
+                time.sleep(SILENT_SECONDS)
         cause = _LOST
         with contextlib.suppress(EOFError, OSError):
             cause = self._orders.recv_bytes().decode()
@@ -125,9 +139,10 @@ class _Keeper:
     def _read(self) -> int:
         """Take what has been printed; how many bytes that is."""
         try:
-            data = os.read(self._printed, 256 * 1024)
+            data = os.read(self._printed, READ_BYTES)
         except BlockingIOError:
             return 0
+        self._is_silent = True
         for each in self._marked.split(data):
             if isinstance(each, Begun):
                 self._flush()
@@ -137,6 +152,7 @@ class _Keeper:
                 self._is_running = False
                 self._saver.hurry()
             else:
+                self._is_silent = False
                 self._take(self._redactor.take(each))
         return len(data)
 

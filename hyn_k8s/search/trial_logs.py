@@ -8,7 +8,7 @@ mark into the pipe: whatever lies behind the mark was printed after it.
 
 from __future__ import annotations
 
-import dataclasses
+import datetime
 import json
 import re
 import urllib.parse
@@ -35,13 +35,15 @@ class Begun:
     worker: str
     again: bool
     """Whether the trial was begun before, and may have a log."""
-    at: str
-    """When it begins: UTC, as text."""
+    at: float
+    """When it begins, in seconds since the epoch."""
 
     def header(self) -> bytes:
         """The line above what this attempt prints."""
         again = " again" if self.again else ""
-        return f"--- trial {self.number}{again} on {self.worker}, {self.at} ---\n".encode()
+        at = datetime.datetime.fromtimestamp(self.at, datetime.UTC)
+        moment = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"--- trial {self.number}{again} on {self.worker}, {moment} ---\n".encode()
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,7 @@ Mark = Begun | Over
 
 def encode_mark(token: bytes, mark: Mark) -> bytes:
     """``mark`` as it is written into the pipe at once; ``token`` is known to its two ends only."""
-    fields = dataclasses.asdict(mark)
-    return b"\0" + token + b"\0" + json.dumps(fields).encode() + b"\n"
+    return b"\0" + token + b"\0" + json.dumps(vars(mark)).encode() + b"\n"
 
 
 class Marked:

@@ -20,6 +20,7 @@ import re
 import signal
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -30,7 +31,7 @@ import stamina
 
 from hyn_k8s.errors import HynError, StorageError, WorkerError
 from hyn_k8s.paths import RunPaths
-from hyn_k8s.search import hyper_models, knowledge, manifests, shipping, site
+from hyn_k8s.search import hyper_models, knowledge, shipping, site
 from hyn_k8s.search.memos import write_large_values
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.outcome import FAILED, LARGE_RESULT, Outcome, failure_of, unsendable
@@ -51,6 +52,8 @@ STORED_AFTER_SECONDS = 1.0
 
 TOKEN_VISIBLE_WITHIN_SECONDS = 10.0
 """How long a token written by the driver may take to be seen on another node."""
+
+_usage = Usage()
 
 
 def run_trials(channel: socket.socket, output: int, token: bytes) -> None:
@@ -136,14 +139,15 @@ def _run(
     stored = read_outcome_at(here, path) if asked.again else None
     if stored is not None:
         return stored
-    log, usage = search.paths.log(asked.number), Usage()
-    printing.begin(Begun(log, asked.number, worker, asked.again, manifests.now()))
+    _usage.begin()
+    log = search.paths.log(asked.number)
+    printing.begin(Begun(log, asked.number, worker, asked.again, time.time()))
     with seeded_trial(search.seed, asked.number):
         materials = _materials(search, here, asked.known, ask)
         sample = shipping.loads(asked.sample)
         outcome = run_trial(search, asked.number, sample, materials, worker)
-        peak, cpu = usage.read_peak(), usage.cpu_seconds()
-        outcome = dataclasses.replace(outcome, peak_memory=peak, cpu=cpu)
+        cpu, peak = _usage.cpu_seconds(), _usage.peak_memory()
+        outcome = dataclasses.replace(outcome, cpu=cpu, peak_memory=peak)
         pickled = _pickled(search, here, outcome)
     store_outcome(here, path, outcome, pickled)
     return pickled

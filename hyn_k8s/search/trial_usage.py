@@ -8,31 +8,46 @@ trial. Time is that of the process and of those it has started and waited for.
 from __future__ import annotations
 
 import contextlib
-import pathlib
+import os
 import resource
 
-_FORGET_PEAK = "5"
+_FORGET_PEAK = b"5"
+
+_NOT_WORTH_IT = 4 * 1024 * 1024
+"""How much earlier trials may have had at most, in bytes, for their peak to be let alone."""
 
 
 class Usage:
-    """What is used from now on."""
+    """What trials of this process use, one after the other."""
 
     def __init__(self) -> None:
-        with contextlib.suppress(OSError):
-            pathlib.Path("/proc/self/clear_refs").write_text(_FORGET_PEAK)
+        self._before = 0.0
+        self._least = 0
+        """The peak when it was forgotten last, in bytes."""
+
+    def begin(self) -> None:
+        """A trial begins. Where the one before was small this takes microseconds."""
+        if self.peak_memory() - self._least > _NOT_WORTH_IT:
+            with contextlib.suppress(OSError):
+                _forget_peak()
+            self._least = self.peak_memory()
         self._before = _cpu_seconds()
 
     def cpu_seconds(self) -> float:
-        """Processor time so far."""
+        """Processor time of the trial so far."""
         return _cpu_seconds() - self._before
 
-    def read_peak(self) -> int | None:
-        """The most memory that was resident so far, in bytes; None where nothing says it."""
-        with contextlib.suppress(OSError, ValueError):
-            for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-        return None
+    def peak_memory(self) -> int:
+        """The most memory that was resident under the trial so far, in bytes."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _forget_peak() -> None:
+    fd = os.open("/proc/self/clear_refs", os.O_WRONLY)
+    try:
+        os.write(fd, _FORGET_PEAK)
+    finally:
+        os.close(fd)
 
 
 def _cpu_seconds() -> float:

@@ -20,8 +20,8 @@ from hyn_k8s.search.trial_logs import (
 )
 
 TOKEN = b"0123456789abcdef"
-BEGUN = Begun("heart-1/search-1/logs/00007.txt", 7, "node-1", False, "2026-01-01T00:00:00+00:00")
-AGAIN = Begun("heart-1/search-1/logs/00007.txt", 7, "node-2", True, "2026-01-01T00:01:00+00:00")
+BEGUN = Begun("heart-1/search-1/logs/00007.txt", 7, "node-1", False, 1767225600.0)
+AGAIN = Begun("heart-1/search-1/logs/00007.txt", 7, "node-2", True, 1767225660.0)
 
 
 def pieces(data: bytes, seed: int) -> list[bytes]:
@@ -34,7 +34,8 @@ def pieces(data: bytes, seed: int) -> list[bytes]:
 class TestMarks:
     @pytest.mark.parametrize("seed", range(50))
     def test_they_divide_what_is_printed_wherever_it_is_cut(self, seed: int) -> None:
-        printed = [b"before\n", BEGUN, b"of 7\n\0", Over(), b"\0" + TOKEN[:5] + b"late", AGAIN]
+        late = b"\0" + TOKEN[:5] + b"late"
+        printed: list[bytes | Mark] = [b"before\n", BEGUN, b"of 7\n\0", Over(), late, AGAIN]
         sent = b"".join(
             each if isinstance(each, bytes) else encode_mark(TOKEN, each) for each in printed
         )
@@ -109,7 +110,7 @@ class TestLogs:
     def test_one_begins_with_who_ran_it(self) -> None:
         log = Log(BEGUN)
         log.add(b"hello\n")
-        assert log.text() == b"--- trial 7 on node-1, 2026-01-01T00:00:00+00:00 ---\nhello\n"
+        assert log.text() == b"--- trial 7 on node-1, 2026-01-01T00:00:00Z ---\nhello\n"
 
     def test_the_cause_has_the_last_line_to_itself(self) -> None:
         log = Log(BEGUN)
