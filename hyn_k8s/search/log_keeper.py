@@ -85,7 +85,8 @@ def keep_logs(orders: socket.socket, printed: int, token: bytes) -> None:
         settings = worker_storage(join.storage, os.environ, os.getcwd())
     except HynError:
         return  # the trial process meets with the same, and says so
-    _Keeper(settings, ends[0], printed, token).serve()
+    secrets = secrets_of([join.storage, settings])
+    _Keeper(settings, secrets, ends[0], printed, token).serve()
 
 
 def secrets_of(settings: Iterable[StorageSettings]) -> list[str]:
@@ -102,12 +103,17 @@ class _Keeper:
     """Reads in the process's main thread, and writes logs in another."""
 
     def __init__(
-        self, settings: StorageSettings, orders: Connection, printed: int, token: bytes
+        self,
+        settings: StorageSettings,
+        secrets: Iterable[str],
+        orders: Connection,
+        printed: int,
+        token: bytes,
     ) -> None:
         self._orders = orders
         self._printed = printed
         self._marked = Marked(token)
-        self._redactor = Redactor(secrets_of([settings]))
+        self._redactor = Redactor(secrets)
         self._log: Log | None = None
         self._is_running = False
         """Whether the trial of the log has begun and not ended."""

@@ -21,6 +21,7 @@ import contextlib
 import ctypes
 import functools
 import gc
+import importlib
 import json
 import os
 import selectors
@@ -263,6 +264,9 @@ def main(fileno: int) -> None:
         from hyn_k8s.search import compat
 
         compat.apply()
+        # With what they need for storages that is a second for each process, if it is not here.
+        importlib.import_module("hyn_k8s.search.trial_process")
+        importlib.import_module("hyn_k8s.search.log_keeper")
     except BaseException as error:
         lines = traceback.format_exception_only(error)
         commands.sendall("".join(lines).strip().encode())

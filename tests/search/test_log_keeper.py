@@ -203,3 +203,8 @@ def test_nothing_is_left_when_the_run_has_ended(printers: DaskCluster, env: dict
         return [child for host in hosts for child in host.children()]
 
     until(lambda: not hosts_children(), "the end of trial processes and log keepers")
+
+
+def test_without_a_log_keeper_trials_go_on(printers: DaskCluster, env: dict[str, str]) -> None:
+    rows = run(printers, env, "kill_its_log_keeper", "print_everywhere")
+    assert [row["detail"] for row in rows] == ["", ""]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hyn_k8s.search.outcome import failure_of, summary_of
+import pickle
+
+from hyn_k8s.search.outcome import SUCCEEDED, Outcome, failure_of, read_outcome, summary_of
 
 
 def test_the_summary_is_the_exceptions_name_and_first_line() -> None:
@@ -27,3 +29,11 @@ def test_the_traceback_has_the_users_frames() -> None:
         failure = failure_of(error)
     assert failure.summary == "RuntimeError: gone"
     assert "in users_code" in failure.traceback
+
+
+def test_one_that_an_earlier_version_stored_has_not_been_measured() -> None:
+    stored = Outcome(7, SUCCEEDED, [0.5], 1.0, 100.0, 101.0, "node-1")
+    for name in ("cpu", "peak_memory"):
+        del stored.__dict__[name]  # as a pickle of that version has it
+    read = read_outcome(7, pickle.dumps(stored), 0)
+    assert (read.cpu, read.peak_memory, read.reward) == (None, None, [0.5])

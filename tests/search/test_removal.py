@@ -28,6 +28,7 @@ OF_SEARCH = [
     SEARCH.told_part(1, 0),
     SEARCH.checkpoint(1, 0),
     SEARCH.segment(1, 1),
+    SEARCH.log(1),
     MODEL,
 ]
 
