@@ -28,7 +28,6 @@ OF_SEARCH = [
     SEARCH.told_part(1, 0),
     SEARCH.checkpoint(1, 0),
     SEARCH.segment(1, 1),
-    SEARCH.log(1),
     MODEL,
 ]
 
@@ -98,7 +97,7 @@ class TestNewRun:
         removal.remove_claim(storage, "heart-1", 1)
 
     def test_all_of_it_goes(self, open: Opener) -> None:
-        write(open(), [*OF_RUN, *OF_SEARCH])
+        write(open(), [*OF_RUN, *OF_SEARCH, SEARCH.log(7)])
         self.remove(open())
         assert open().list_all("") == []
 
@@ -150,7 +149,7 @@ class TestPartialFiles:
         return f"{directory}/{partial_name(name)}" if directory else partial_name(name)
 
     def test_those_of_earlier_drivers_go(self, storage: FileStorage) -> None:
-        mine = [*OF_SEARCH, RUN.manifest, SEARCH.trials, SEARCH.summary]
+        mine = [*OF_SEARCH, RUN.manifest, SEARCH.trials, SEARCH.summary, SEARCH.log(7)]
         partial = [self.partial(path) for path in mine if not path.startswith(SEARCH.models)]
         users = [self.partial(path) for path in USERS]
         others = [self.partial(path) for path in (RUN.driver(2), SEARCH.data(2))]
