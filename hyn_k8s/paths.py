@@ -185,8 +185,12 @@ class SearchPaths:
         return f"{self.directory}/driver-{epoch:06d}"
 
     def data(self, epoch: int) -> str:
-        """The data of the search."""
+        """The data of the search, without their large arrays."""
         return f"{self.passing(epoch)}/data.pkl"
+
+    def arrays(self, sha256: str) -> str:
+        """The large arrays of the data, one file for all drivers whose data have this digest."""
+        return f"{self.directory}/data-{sha256[:32]}.bin"
 
     def context_state(self, epoch: int, number: int) -> str:
         """The ``number``-th state, counted from 0, of the hyper model's context."""
@@ -238,6 +242,7 @@ _OF_SEARCH = _any_of(
     rf"(results|values|outcomes)/{_EXECUTION}",
     rf"models/{_EXECUTION}.*",  # an estimator may save more than one file
     r"driver-[0-9]{6,}/(data|(context|trials)-[0-9]{5,})\.pkl",
+    r"data-[0-9a-f]{32}\.bin",
     r"data\.pkl",  # before epochs stood in paths
     r"known/(context|trials)-[0-9]{5,}\.pkl",
 )

@@ -11,7 +11,7 @@ import pathlib
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hyn_k8s.search.bucket import ensure_bucket
@@ -19,7 +19,7 @@ from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.s3 import S3Storage
 from hyn_k8s.search.settings import Settings, StorageSettings
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.storage import Piece, Storage
 from tests.processes import S3Server
 
 Opener = Callable[[], Storage]
@@ -56,6 +56,11 @@ class Logged(FileStorage):
         with self._noting:
             super().write(path, data)
             self.changes.append((path, data))
+
+    def write_pieces(self, path: str, pieces: Sequence[Piece]) -> None:
+        with self._noting:
+            super().write_pieces(path, pieces)
+            self.changes.append((path, b"".join(pieces)))
 
     def create(self, path: str, data: bytes) -> None:
         with self._noting:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import builtins
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from hyn_k8s.errors import StorageError
+from hyn_k8s.search import files
 from hyn_k8s.search.file_storage import FileStorage
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.storage import Piece, Storage
 
 T = TypeVar("T")
 
@@ -94,13 +95,26 @@ class BoundedStorage(Storage):
 
     def read(self, path: str) -> bytes:
         def read(call: _Call) -> bytes:
-            call.allow(self._inner.size(path))
+            call.allow(files.size_of(self.rooted(path)))
             return self._inner.read(path)
 
         return self._bounded(read, changes=False)
 
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        def read(_call: _Call) -> bytes:
+            return self._inner.read_range(path, start, end)
+
+        return self._bounded(read, end - start, changes=False)
+
+    def size(self, path: str) -> int:
+        return self._bounded(lambda _: self._inner.size(path), changes=False)
+
     def write(self, path: str, data: bytes) -> None:
         self._bounded(lambda _: self._inner.write(path, data), len(data))
+
+    def write_pieces(self, path: str, pieces: Sequence[Piece]) -> None:
+        size = sum(map(len, pieces))
+        self._bounded(lambda _: self._inner.write_pieces(path, pieces), size)
 
     def create(self, path: str, data: bytes) -> None:
         self._bounded(lambda _: self._inner.create(path, data), len(data))

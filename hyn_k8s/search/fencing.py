@@ -11,7 +11,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Sequence
 
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.storage import Piece, Storage
 
 
 class FencedStorage(Storage):
@@ -36,6 +36,12 @@ class FencedStorage(Storage):
     def read(self, path: str) -> bytes:
         return self._inner.read(path)
 
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        return self._inner.read_range(path, start, end)
+
+    def size(self, path: str) -> int:
+        return self._inner.size(path)
+
     def read_present(self, paths: Sequence[str]) -> dict[str, bytes]:
         return self._inner.read_present(paths)
 
@@ -51,6 +57,10 @@ class FencedStorage(Storage):
     def write(self, path: str, data: bytes) -> None:
         self._require()
         self._inner.write(path, data)
+
+    def write_pieces(self, path: str, pieces: Sequence[Piece]) -> None:
+        self._require()
+        self._inner.write_pieces(path, pieces)
 
     def create(self, path: str, data: bytes) -> None:
         self._require()

@@ -15,7 +15,7 @@ import builtins
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from hyn_k8s.errors import StorageError
@@ -23,7 +23,7 @@ from hyn_k8s.search import files
 from hyn_k8s.search.file_errors import NO_HARD_LINKS, NOT_REMOVED, file_error
 from hyn_k8s.search.roots import Root, without_markers
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.storage import Piece, Storage
 
 T = TypeVar("T")
 
@@ -47,24 +47,37 @@ class FileStorage(Storage):
             self._root.mark()
 
     def size(self, path: str) -> int:
-        """How many bytes the file at ``path`` has, as far as that is known; else 0."""
-        with contextlib.suppress(OSError):
-            return os.path.getsize(self.rooted(path))
+        missing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
+        with contextlib.suppress(FileNotFoundError), self._explained(), missing:
+            return self._seen(path, os.path.getsize)
         return 0
 
     def read(self, path: str) -> bytes:
+        return self._read(path, files.read_file)
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        return self._read(path, lambda full: files.read_range(full, start, end))
+
+    def _read(self, path: str, read: Callable[[str], bytes]) -> bytes:
         with self._explained():
             try:
-                return self._seen(path, files.read_file)
+                return self._seen(path, read)
             except (NotADirectoryError, IsADirectoryError) as error:
                 raise FileNotFoundError(*error.args) from error
 
     def write(self, path: str, data: bytes) -> None:
-        with self._explained(writing=path), self._written_aside(path, data) as aside:
+        self._replace(path, [data], lambda: self._holds(path, data))
+
+    def write_pieces(self, path: str, pieces: Sequence[Piece]) -> None:
+        size = sum(map(len, pieces))
+        self._replace(path, pieces, lambda: self.size(path) == size)
+
+    def _replace(self, path: str, pieces: Sequence[Piece], is_there: Callable[[], bool]) -> None:
+        with self._explained(writing=path), self._written_aside(path, pieces) as aside:
             try:
                 os.replace(aside, self.rooted(path))
             except FileNotFoundError:
-                if not self._holds(path, data):
+                if not is_there():
                     raise
             files.sync_directory(os.path.dirname(aside))
 
@@ -76,7 +89,7 @@ class FileStorage(Storage):
 
     def create(self, path: str, data: bytes) -> None:
         full = self.rooted(path)
-        with self._explained(creating=path), self._written_aside(path, data) as aside:
+        with self._explained(creating=path), self._written_aside(path, [data]) as aside:
             try:
                 os.link(aside, full)  # unlike rename, it refuses an existing name
             except FileExistsError:
@@ -146,13 +159,13 @@ class FileStorage(Storage):
             raise file_error(self, error) from error
 
     @contextlib.contextmanager
-    def _written_aside(self, path: str, data: bytes) -> Iterator[str]:
+    def _written_aside(self, path: str, pieces: Sequence[Piece]) -> Iterator[str]:
         """Bytes on disk beside their final name; the temporary name is gone afterwards."""
         directory, name = os.path.split(self.rooted(path))
         self._make(directory)
         aside = os.path.join(directory, files.partial_name(name))
         try:
-            files.write_synced(aside, data)
+            files.write_synced(aside, pieces)
             yield aside
         finally:
             with contextlib.suppress(OSError):  # what stays there is known by its name

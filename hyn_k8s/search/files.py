@@ -35,13 +35,28 @@ def read_file(path: str) -> bytes:
         return file.read()
 
 
-def write_synced(path: str, data: bytes) -> None:
-    """Put ``data`` in the file ``path`` and on the disk.
+def size_of(path: str) -> int:
+    """How many bytes the file at ``path`` has, as far as that is known; else 0."""
+    with contextlib.suppress(OSError):
+        return os.path.getsize(path)
+    return 0
+
+
+def read_range(path: str, start: int, end: int) -> bytes:
+    """The bytes of the file at ``path`` from ``start`` up to ``end``."""
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read(end - start)
+
+
+def write_synced(path: str, pieces: Iterable[bytes | memoryview]) -> None:
+    """Put ``pieces`` in the file ``path``, one after the other, and on the disk.
 
     It may be there: an NFS client whose request is sent again finds the file that it has made.
     """
     with open(path, "wb") as file:
-        file.write(data)
+        for piece in pieces:
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 import stamina
 
 from hyn_k8s.errors import StorageError
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.storage import Piece, Storage
 from hyn_k8s.search.trouble import Trouble
 
 # It reports each pause; without a logging configuration Python prints that on standard error.
@@ -62,11 +62,20 @@ class PatientStorage(Storage):
     def read(self, path: str) -> bytes:
         return self._patiently(lambda: self._inner.read(path))
 
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        return self._patiently(lambda: self._inner.read_range(path, start, end))
+
+    def size(self, path: str) -> int:
+        return self._patiently(lambda: self._inner.size(path))
+
     def read_present(self, paths: Sequence[str]) -> dict[str, bytes]:
         return self._patiently(lambda: self._inner.read_present(paths))
 
     def write(self, path: str, data: bytes) -> None:
         self._patiently(lambda: self._inner.write(path, data))
+
+    def write_pieces(self, path: str, pieces: Sequence[Piece]) -> None:
+        self._patiently(lambda: self._inner.write_pieces(path, pieces))
 
     def create(self, path: str, data: bytes) -> None:
         """As ``Storage.create``; the very same data there are its own, of a try whose answer was

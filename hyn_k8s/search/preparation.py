@@ -1,7 +1,7 @@
 """What a search needs before its first trial: on the storage, and to run trials on.
 
-The stripped hyper model and the data are written once and read by each worker; an ``Execution``
-stands ready on a Dask cluster, or in this process.
+The stripped hyper model and the data are written once for all trials; an ``Execution`` stands
+ready on a Dask cluster, or in this process.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyn_k8s.paths import SearchPaths
-from hyn_k8s.search import hyper_models, shipping
+from hyn_k8s.search import hyper_models, removal, shipping
 from hyn_k8s.search.attempts import Allowance
 from hyn_k8s.search.dask_execution import DaskExecution
 from hyn_k8s.search.execution import Execution, InlineExecution
 from hyn_k8s.search.knowledge import Keeper
+from hyn_k8s.search.mapped_data import write_data
 from hyn_k8s.search.outcome import failed_reward
 from hyn_k8s.search.session import Session
 from hyn_k8s.search.site import write_blob
@@ -60,15 +61,18 @@ def prepare(
     light = hyper_models.stripped(hyper_model)
     pickled = shipping.dumps(light, "the hyper model")
     arguments = (*request.data, request.fit_kwargs)
-    data = None if inline else shipping.dumps(arguments, "the data of the search")
     epoch = session.hold.drive().epoch
     storage.make_directory(paths.models)
+    data = None if inline else write_data(storage, paths, epoch, arguments)
+    if epoch > 1:  # an earlier driver may have had them in another order
+        kept = data.arrays.path if data is not None and data.arrays is not None else ""
+        removal.remove_arrays(storage, paths, kept)
     task = SearchTask(
         key=session.join_inline() if inline else session.cluster().key,
         paths=paths,
         epoch=epoch,
         hyper_model=write_blob(storage, paths.hyper_model(epoch), pickled),
-        data=None if data is None else write_blob(storage, paths.data(epoch), data),
+        data=data,
         cv=request.cv,
         num_folds=request.num_folds,
         seed=session.settings.seed,

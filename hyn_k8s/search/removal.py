@@ -22,6 +22,7 @@ def remove_search(storage: Storage, paths: SearchPaths, epoch: int) -> None:
     """Remove what the driver ``epoch`` wrote of a search that did not get past its preparation."""
     _remove(storage, paths.passing(epoch), RunPaths(paths.run).owns)
     storage.delete_all([paths.identity(epoch), paths.hyper_model(epoch)])
+    remove_arrays(storage, paths)
     for directory in (paths.models, paths.journal, paths.directory):
         storage.remove_directory(directory)
 
@@ -50,8 +51,19 @@ def remove_proof(storage: Storage, run: str) -> None:
     _remove(storage, RunPaths(run).proof, RunPaths(run).owns)
 
 
+def remove_arrays(storage: Storage, paths: SearchPaths, kept: str = "") -> None:
+    """Remove the large arrays of the search's data, but for the file ``kept``."""
+    names = [name for name in storage.list(paths.directory) if name.startswith("data-")]
+    owns = RunPaths(paths.run).owns
+    files = [f"{paths.directory}/{name}" for name in names]
+    storage.delete_all([file for file in files if owns(file) and file != kept])
+
+
 def remove_passing(storage: Storage, paths: SearchPaths) -> None:
-    """Remove what trials read while the search runs, of this driver and of earlier ones."""
+    """Remove what trials read while the search runs, of this driver and of earlier ones.
+
+    Large arrays stay: a driver that resumes the search does not write them again.
+    """
     for name in storage.list(paths.directory):
         if name in ("known", "data.pkl") or name.startswith("driver-"):
             _remove(storage, f"{paths.directory}/{name}", RunPaths(paths.run).owns)

@@ -16,13 +16,16 @@ from urllib.parse import urlsplit
 from hyn_k8s import contract
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.storage import Piece, Storage
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 20
 
 _MOST_IN_A_REQUEST = 1000
 """How many objects S3 deletes at once."""
+
+_PART_BYTES = 64 * 1024 * 1024
+"""How much of a large object is sent at once; S3 takes 10,000 parts, the least of 5 MiB."""
 
 _REJECTED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
 _DENIED = ("AccessDenied", "403", "Forbidden")
@@ -73,6 +76,15 @@ class S3Storage(Storage):
         with self._explained():
             return cast(bytes, self._fs.cat_file(self.rooted(path)))
 
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        with self._explained():
+            return cast(bytes, self._fs.cat_file(self.rooted(path), start=start, end=end))
+
+    def size(self, path: str) -> int:
+        with self._explained(), contextlib.suppress(FileNotFoundError):
+            return int(self._fs.info(self.rooted(path), refresh=True)["size"] or 0)
+        return 0
+
     def read_present(self, paths: Sequence[str]) -> dict[str, bytes]:
         """All at once: one after the other, each would cost a round trip."""
         with self._explained():
@@ -88,6 +100,28 @@ class S3Storage(Storage):
     def write(self, path: str, data: bytes) -> None:
         with self._explained():
             self._fs.pipe_file(self.rooted(path), data)
+
+    def write_pieces(self, path: str, pieces: Sequence[Piece]) -> None:
+        """In parts, which become an object when the last one is there."""
+        parts = _parts(pieces)
+        if len(parts) < 2:
+            return self.write(path, b"".join(pieces))
+        bucket, _, key = self.rooted(path).partition("/")
+        names = {"Bucket": bucket, "Key": key}
+        with self._explained():
+            names["UploadId"] = self._fs.call_s3("create_multipart_upload", **names)["UploadId"]
+            try:
+                done = []
+                for number, part in enumerate(parts, start=1):
+                    body = b"".join(part)
+                    sent = self._fs.call_s3("upload_part", **names, PartNumber=number, Body=body)
+                    done.append({"PartNumber": number, "ETag": sent["ETag"]})
+                upload = {"MultipartUpload": {"Parts": done}}
+                self._fs.call_s3("complete_multipart_upload", **names, **upload)
+            except BaseException:
+                with contextlib.suppress(Exception):  # the first error is the one to tell
+                    self._fs.call_s3("abort_multipart_upload", **names)
+                raise
 
     def create(self, path: str, data: bytes) -> None:
         with self._explained(needs=_CONDITIONAL_WRITES):
@@ -156,6 +190,21 @@ class S3Storage(Storage):
             # message has the option's name, which is all that may be told of them.
             problem = f"s3fs refuses {contract.STORAGE_OPTIONS.name}: {error}"
             raise StorageError(self.url, problem, True) from None
+
+
+def _parts(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """``pieces`` in parts of _PART_BYTES, and of what is left in the last."""
+    parts: list[list[Piece]] = [[]]
+    room = _PART_BYTES
+    for piece in pieces:
+        view = memoryview(piece)
+        while view:
+            if not room:
+                parts.append([])
+                room = _PART_BYTES
+            parts[-1].append(view[:room])
+            room, view = room - len(view[:room]), view[room:]
+    return parts
 
 
 def s3_filesystem(settings: StorageSettings) -> Any:

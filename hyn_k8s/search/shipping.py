@@ -15,11 +15,16 @@ import os
 import pickle
 import sys
 import types
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import cloudpickle
+import numpy
 
 from hyn_k8s.errors import ScriptError
+
+LARGE_ARRAY = 64 * 1024
+"""From how many bytes an array is worth a place of its own."""
 
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -27,14 +32,16 @@ _INSTALLED = ("site-packages", "dist-packages")
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
     """cloudpickle's pickler that notes which named things of the script it took by value."""
 
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+    def __init__(self, file: io.BytesIO, apart: Callable[[Any], bool] | None = None) -> None:
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=apart)
         self.named: list[tuple[str, str, Any]] = []
         self._parameter_space = parameter_space()
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, self._parameter_space):
             return without_random_state(obj)
+        if type(obj) is numpy.ndarray and obj.nbytes >= LARGE_ARRAY:
+            return _reduced(obj)
         reduced = super().reducer_override(obj)
         if reduced is not NotImplemented and isinstance(obj, (type, types.FunctionType)):
             self._note(obj)
@@ -50,14 +57,47 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
                 self.named.append((obj.__module__, outermost, getattr(module, outermost)))
 
 
-def dumps(value: Any, what: str) -> bytes:
+def _reduced(array: Any) -> Any:
+    """How to pickle a large ``array``: without a copy, and never for long without a pause.
+
+    Other threads of the driver renew its lease meanwhile, and the pickler lets none of them run
+    while it is busy with millions of strings. It does while it asks for the next one.
+    """
+    if array.dtype == object:
+        order = "F" if array.flags.fnc else "C"
+        return numpy.empty, (array.shape, object, order), _Items(array), None, None, _fill
+    if not array.flags.forc:
+        return numpy.ascontiguousarray(array).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    return NotImplemented
+
+
+class _Items:
+    """The items of an array of objects, pickled as a list of them."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        return list, (), None, (each for each in self._array.flat)
+
+
+def _fill(array: Any, items: list[Any]) -> None:
+    """Put the ``items`` of another array of its shape into ``array``."""
+    array.flat = numpy.fromiter(items, object, len(items))
+
+
+def dumps(
+    value: Any, what: str, apart: Callable[[pickle.PickleBuffer], bool] | None = None
+) -> bytes:
     """Pickle ``value``; ``what`` names it to the user when that cannot be done.
+
+    ``apart`` is asked of each array whether it stays in the pickle; else the caller has it now.
 
     Raises:
         ScriptError: something inside ``value`` cannot be pickled.
     """
     file = io.BytesIO()
-    pickler = _Pickler(file)
+    pickler = _Pickler(file, apart)
     try:
         # The list is pickled after the value and so holds what pickling the value has noted.
         pickler.dump((value, pickler.named))
@@ -67,15 +107,20 @@ def dumps(value: Any, what: str) -> bytes:
     return file.getvalue()
 
 
-def loads(data: bytes, replace: bool = True) -> Any:
+def loads(data: bytes | memoryview, replace: bool = True, apart: Iterable[memoryview] = ()) -> Any:
     """Load what another process's ``dumps`` made, and give the script's classes their names back.
+
+    ``apart`` are the arrays that did not stay in the pickle; the value has them, not copies.
 
     A worker lets the latest definition of a name win. Without ``replace`` a name that is there
     already keeps its meaning: where the user's own code runs, that is the one the user sees.
     With it, never load a pickle in the process that made it: cloudpickle finds the classes again
     and fills them with copies of their methods.
     """
-    value, named = pickle.loads(data) if replace else _Unpickler(io.BytesIO(data)).load()
+    if replace:
+        value, named = pickle.loads(data, buffers=apart)
+    else:
+        value, named = _Unpickler(io.BytesIO(data)).load()
     for module, name, obj in named:
         obj.__qualname__ = name  # cloudpickle leaves a nested class only its last part
         if "." not in name and (replace or not hasattr(_module(module), name)):

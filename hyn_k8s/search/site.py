@@ -14,7 +14,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import stamina
 
@@ -22,6 +22,8 @@ from hyn_k8s.errors import StorageError, WorkerError
 from hyn_k8s.search import binding
 from hyn_k8s.search.patience import PatientStorage
 from hyn_k8s.search.storage import Storage
+
+T = TypeVar("T")
 
 VISIBLE_WITHIN_SECONDS = 60.0
 """How long a file written by another node may take to be seen here (attribute caches)."""
@@ -71,6 +73,19 @@ class Site:
         """
         return self._once(path, lambda: load(self._until_visible(lambda: self._read(path))))
 
+    def await_whole(self, blob: Blob) -> None:
+        """Return when ``blob`` is there, by its size.
+
+        Raises:
+            StorageError: it is not there, or not whole, within VISIBLE_WITHIN_SECONDS.
+        """
+        self._until_visible(lambda: self._measure(blob))
+
+    def keeping(self, key: Blob, make: Callable[[], T]) -> T:
+        """What ``make`` returned at the first call; kept until a next search begins here."""
+        kept: T = self._once(key, make)
+        return kept
+
     def knows(self, path: str) -> bool:
         """Whether ``awaited`` would read ``path`` from memory."""
         return path in self._kept
@@ -86,7 +101,7 @@ class Site:
                 self._kept[key] = read()
             return self._kept[key]
 
-    def _until_visible(self, look: Callable[[], bytes]) -> bytes:
+    def _until_visible(self, look: Callable[[], T]) -> T:
         looks = stamina.RetryingCaller(
             attempts=None, timeout=VISIBLE_WITHIN_SECONDS, wait_initial=0.05, wait_max=2.0
         )
@@ -100,6 +115,11 @@ class Site:
         if hashlib.sha256(data).hexdigest() != blob.sha256:
             raise _NotYetVisible(f"{blob.path} has {len(data)} bytes, not the {blob.size} written")
         return data
+
+    def _measure(self, blob: Blob) -> None:
+        size = self.patient.size(blob.path)
+        if size != blob.size:
+            raise _NotYetVisible(f"{blob.path} has {size} bytes, not the {blob.size} written")
 
     def _read(self, path: str) -> bytes:
         try:

@@ -23,6 +23,9 @@ from collections.abc import Sequence
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.settings import StorageSettings
 
+Piece = bytes | memoryview
+"""A part of a file that is written; of bytes, whatever else a view may be of."""
+
 
 class Storage(abc.ABC):
     """A place for a run's files that driver and workers share. Paths are relative to its root."""
@@ -48,6 +51,14 @@ class Storage(abc.ABC):
     def read(self, path: str) -> bytes:
         """The bytes at ``path``; FileNotFoundError when there are none."""
 
+    @abc.abstractmethod
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """The bytes at ``path`` from ``start`` up to ``end``; FileNotFoundError without any."""
+
+    @abc.abstractmethod
+    def size(self, path: str) -> int:
+        """How many bytes are at ``path``; 0 when nothing is there."""
+
     def read_all(self, paths: Sequence[str]) -> list[bytes]:
         """The bytes at each of ``paths``; FileNotFoundError when one is absent."""
         found = self.read_present(paths)
@@ -67,6 +78,13 @@ class Storage(abc.ABC):
     @abc.abstractmethod
     def write(self, path: str, data: bytes) -> None:
         """Put ``data`` at ``path``, whole or not at all, replacing what was there."""
+
+    @abc.abstractmethod
+    def write_pieces(self, path: str, pieces: Sequence[Piece]) -> None:
+        """As ``write`` of all ``pieces``, one after the other, without a copy of the whole.
+
+        Only for a ``path`` that always gets the same bytes.
+        """
 
     @abc.abstractmethod
     def create(self, path: str, data: bytes) -> None:

@@ -26,6 +26,7 @@ from hyn_k8s.paths import SearchPaths
 from hyn_k8s.search import binding, site
 from hyn_k8s.search.binding import Watched
 from hyn_k8s.search.file_errors import file_error
+from hyn_k8s.search.mapped_data import SentData
 from hyn_k8s.search.outcome import (
     FAILED,
     PRUNED,
@@ -52,9 +53,8 @@ class SearchTask:
     epoch: int
     """The driver's, among those of the run."""
     hyper_model: Blob
-    data: Blob | None
-    """``(X, y, X_eval, y_eval, X_test, fit_kwargs)``, in one pickle: shared parts stay shared.
-    None where trials run in this process and use its own objects."""
+    data: SentData | None
+    """None where trials run in this process and use its own objects."""
     cv: bool
     num_folds: int
     seed: int | None

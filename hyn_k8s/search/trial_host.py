@@ -275,5 +275,9 @@ def main(fileno: int) -> None:
     gc.freeze()  # what is never collected is never copied
     commands.sendall(READY)
     task = TrialHost(commands).serve()
-    if task is not None:
+    if task is None:
+        from hyn_k8s.search import local_copies
+
+        local_copies.remove_unused()
+    else:
         task()

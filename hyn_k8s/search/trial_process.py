@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import gc
 import os
 import pickle
 import re
@@ -31,7 +32,8 @@ import stamina
 
 from hyn_k8s.errors import HynError, StorageError, WorkerError
 from hyn_k8s.paths import RunPaths
-from hyn_k8s.search import hyper_models, knowledge, shipping, site
+from hyn_k8s.search import hyper_models, knowledge, local_copies, shipping, site
+from hyn_k8s.search.mapped_data import load_data
 from hyn_k8s.search.memos import write_large_values
 from hyn_k8s.search.opening import open_storage
 from hyn_k8s.search.outcome import FAILED, LARGE_RESULT, Outcome, failure_of, unsendable
@@ -86,6 +88,9 @@ def run_trials(channel: socket.socket, output: int, token: bytes) -> None:
                     os._exit(1)  # a process that the trial has forked, and that left its code
                 printing.end()
             _say(worker, said, value)
+    here.forget()
+    gc.collect()  # what a trial left may hold copies
+    local_copies.remove_unused()
 
 
 def _say(worker: Connection, said: Said, value: Any) -> None:
@@ -99,6 +104,7 @@ def join_run(join: JoinRun) -> Site:
         WorkerError: it is not the driver's storage, or cannot be used here.
     """
     try:
+        local_copies.remove_unused()  # what killed processes of other runs have left
         storage = open_storage(worker_storage(join.storage, os.environ, os.getcwd()))
         prove_storage(while_starting(storage), join)
     except WorkerError:
@@ -181,7 +187,7 @@ def _materials(
 
     light = shipping.loads(here.blob(search.hyper_model))
     history = knowledge.read_history(here, search.paths, known, light.history)
-    *arguments, fit_kwargs = shipping.loads(here.blob(search.data))
+    *arguments, fit_kwargs = load_data(here, search.data)
     hyper_model = hyper_models.bound(light, history, knowledge.RemoteContext(fetch))
     return Materials(hyper_model, tuple(arguments), fit_kwargs)
 

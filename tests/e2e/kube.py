@@ -120,11 +120,21 @@ class Kube:
         return "".join(self.log(namespace, pod["metadata"]["name"]) for pod in pods)
 
     def await_gone(self, api: str, kind: str, name: str, namespace: str | None = None) -> None:
-        """Delete the object and wait until it is no more."""
+        """Delete the object and wait until it is no more; what keeps it is shown if it stays."""
         self.delete(api, kind, name, namespace)
-        until(
-            lambda: self.get(api, kind, name, namespace) is None, f"{kind} {name} to go", 120, EVERY
-        )
+        last: Object | None = None
+
+        def is_gone() -> bool:
+            nonlocal last
+            last = self.get(api, kind, name, namespace)
+            return last is None
+
+        try:
+            until(is_gone, f"{kind} {name} to go", 120, EVERY)
+        except AssertionError as error:
+            left = last or {}
+            kept = left["metadata"].get("finalizers"), left.get("status")
+            raise AssertionError(f"{error}; its finalizers and status are {kept}") from None
 
     def await_status(
         self,

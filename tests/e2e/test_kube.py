@@ -11,7 +11,8 @@ from hyn_k8s.api_server import ApiServer
 from hyn_k8s.kube import Kube as OurKube
 from tests.e2e.kube import Kube
 from tests.kind.cluster import Cluster
-from tests.operator.kube_contract import DEFINITION, KubeContract
+from tests.operator.kube_contract import DEFINITION, THING, KubeContract
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -34,6 +35,11 @@ class TestApiServer(KubeContract):
             ),
         )
         yield ApiServer.connect(cluster.kubeconfig)
+        # They go with their namespaces. A definition that goes at the same time may wait for
+        # minutes: then two controllers of the cluster delete the same objects.
+        until(
+            lambda: not kube.find(THING.api_version, THING.name, None), "all things to go", 120, 0.5
+        )
         kube.await_gone(DEFINITION["apiVersion"], kind, name)
 
     @pytest.fixture

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.storage import Piece, Storage
 from tests.nfs.machines import Machine
 from tests.nfs.served import Ask, Place, Reply
 from tests.processes import ROOT
@@ -122,6 +122,17 @@ class RemoteStorage(Storage):
     def read(self, path: str) -> bytes:
         found: bytes = self._call("read", path)
         return found
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        found: bytes = self._call("read_range", path, start, end)
+        return found
+
+    def size(self, path: str) -> int:
+        found: int = self._call("size", path)
+        return found
+
+    def write_pieces(self, path: str, pieces: Sequence[Piece]) -> None:
+        self._call("write_pieces", path, tuple(map(bytes, pieces)))
 
     def write(self, path: str, data: bytes) -> None:
         self._call("write", path, data)

@@ -12,11 +12,11 @@ import contextlib
 import enum
 import posixpath
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hyn_k8s.errors import StorageError
 from hyn_k8s.search.settings import StorageSettings
-from hyn_k8s.search.storage import Storage
+from hyn_k8s.search.storage import Piece, Storage
 
 CACHED_SECONDS = 60.0
 """How old a listing may be; Linux' ``acdirmax``."""
@@ -82,6 +82,17 @@ class Client(Storage):
             if path not in self.world.files:
                 raise FileNotFoundError(path)
             return self.world.files[path]
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        return self.read(path)[start:end]
+
+    def size(self, path: str) -> int:
+        self._reach()
+        with self.world.lock:
+            return len(self.world.files.get(path, b""))
+
+    def write_pieces(self, path: str, pieces: Sequence[Piece]) -> None:
+        self.write(path, b"".join(pieces))
 
     def write(self, path: str, data: bytes) -> None:
         self._change(path, lambda: self.world.files.__setitem__(path, data))

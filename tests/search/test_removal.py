@@ -20,10 +20,13 @@ RUN, SEARCH = RunPaths("heart-1"), SearchPaths("heart-1", 1)
 
 MODEL, OTHER = (SEARCH.model(number, "0123456789ab") for number in (1, 2))
 
+ARRAYS, OTHER_ARRAYS = (SEARCH.arrays(digit * 64) for digit in "ab")
+
 OF_SEARCH = [
     SEARCH.identity(1),
     SEARCH.hyper_model(1),
     SEARCH.data(1),
+    ARRAYS,
     SEARCH.context_state(1, 0),
     SEARCH.told_part(1, 0),
     SEARCH.checkpoint(1, 0),
@@ -38,6 +41,7 @@ USERS = [
     "heart-1/notes.md",
     "heart-1/search-1/figures/roc.png",
     "heart-1/search-1/models/best.pkl",
+    "heart-1/search-1/data-2024.bin",
     "heart-1/search-1/driver-000001/mine.txt",
     "heart-1/storage-proof/photos of it/one.jpg",
     "heart-10/run.json",
@@ -119,8 +123,17 @@ class TestPassing:
         mine = [SEARCH.identity(10), SEARCH.hyper_model(10), SEARCH.data(10)]
         write(open(), [*OF_SEARCH, *USERS, *mine])
         removal.remove_earlier(open(), SEARCH, 10)
-        kept = [SEARCH.checkpoint(1, 0), SEARCH.segment(1, 1), MODEL]
+        kept = [ARRAYS, SEARCH.checkpoint(1, 0), SEARCH.segment(1, 1), MODEL]
         assert left(open()) == sorted([*kept, *mine, *USERS])
+
+    def test_arrays_stay_for_the_next_driver_and_go_with_others_or_at_the_end(
+        self, open: Opener
+    ) -> None:
+        write(open(), [ARRAYS, OTHER_ARRAYS, *USERS])
+        removal.remove_arrays(open(), SEARCH, ARRAYS)
+        assert left(open()) == sorted([ARRAYS, *USERS])
+        removal.remove_arrays(open(), SEARCH)
+        assert left(open()) == sorted(USERS)
 
     def test_a_proof_goes_with_what_workers_left_of_it(self, open: Opener) -> None:
         write(open(), [*OF_RUN, *USERS])
@@ -179,6 +192,7 @@ MAY_DELETE = {
     "patience.py": "passes it on",
     "fencing.py": "passes it on",
     "journal.py": "segments that it has joined, by their own names",
+    "local_copies.py": "copies of its own making in a temporary folder of their own",
     "embedded.py": "a temporary folder of its own making",
 }
 

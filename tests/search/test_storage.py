@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import pathlib
+import random
 import subprocess
 import sys
 import textwrap
 import threading
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from hyn_k8s.errors import StorageError
+from hyn_k8s.search import s3 as s3_module
 from hyn_k8s.search.bucket import ensure_bucket
 from hyn_k8s.search.file_storage import FileStorage
 from hyn_k8s.search.opening import open_storage, open_usable_storage
@@ -61,6 +64,29 @@ class StorageContract:
         storage.write("run/a", b"first, and longer")
         storage.write("run/a", b"second")
         assert storage.read("run/a") == b"second"
+
+    def test_pieces_become_one_file(self, open: Opener) -> None:
+        open().write("run/a", b"first")
+        open().write_pieces("run/a", [b"one", memoryview(b" and "), b"", b"another"])
+        assert open().read("run/a") == b"one and another"
+        open().write_pieces("run/b", [])
+        assert open().read("run/b") == b""
+
+    def test_a_range_is_read_for_itself(self, open: Opener) -> None:
+        open().write("run/a", b"0123456789")
+        ranges = [(0, 10), (0, 3), (3, 7), (9, 10)]
+        found = [open().read_range("run/a", start, end) for start, end in ranges]
+        assert found == [b"0123456789", b"012", b"3456", b"9"]
+        with pytest.raises(FileNotFoundError):
+            open().read_range("run/b", 0, 3)
+
+    def test_sizes_are_as_they_are_now(self, open: Opener) -> None:
+        storage = open()
+        assert storage.size("run/a") == 0
+        open().write("run/a", b"four")
+        assert storage.size("run/a") == 4
+        open().write("run/a", b"a longer one")
+        assert storage.size("run/a") == 12
 
     def test_reading_what_is_not_there(self, open: Opener) -> None:
         open().write("run/a", b"")
@@ -354,6 +380,35 @@ class TestS3Storage(StorageContract):
             )
             assert caught.value.lasting
             assert s3_storage(s3, root).list_files("") == []
+
+    def test_a_large_object_is_sent_in_parts(
+        self, open: Opener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(s3_module, "_PART_BYTES", 5 * 1024 * 1024)
+        array = random.Random(1).randbytes(11 * 1024 * 1024)
+        open().write_pieces("run/a", [b"before", memoryview(array), b"after"])
+        assert open().read("run/a") == b"before" + array + b"after"
+
+    def test_one_whose_last_part_fails_is_not_there(
+        self, open: Opener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(s3_module, "_PART_BYTES", 5 * 1024 * 1024)
+        storage = open()
+        assert isinstance(storage, S3Storage)
+        call, sent = storage._fs.call_s3, []
+
+        def fail_at_the_second(method: str, **names: Any) -> Any:
+            sent.append(method)
+            if sent.count("upload_part") == 2:
+                raise OSError("the network is gone")
+            return call(method, **names)
+
+        monkeypatch.setattr(storage._fs, "call_s3", fail_at_the_second)
+        with pytest.raises(StorageError):
+            storage.write_pieces("run/a", [bytes(6 * 1024 * 1024)])
+        assert sent[-1] == "abort_multipart_upload"
+        assert open().list_files("") == []
+        assert open().size("run/a") == 0
 
     def test_more_are_deleted_than_a_request_takes(self, open: Opener) -> None:
         storage = open()
