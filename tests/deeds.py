@@ -167,3 +167,18 @@ class DoingEstimator(TinyEstimator):
 class DoingModel(TinyModel):
     def _get_estimator(self, space_sample: Any) -> DoingEstimator:
         return DoingEstimator(space_sample)
+
+
+class SpoilingEstimator(TinyEstimator):
+    """Its reward is the sum of its data, and then it spoils them."""
+
+    def fit(self, X: Any, y: Any, **kwargs: Any) -> SpoilingEstimator:
+        super().fit(X, y)
+        self.x = float(X.sum())
+        X[:] = -1.0
+        return self
+
+
+class SpoilingModel(TinyModel):
+    def _get_estimator(self, space_sample: Any) -> SpoilingEstimator:
+        return SpoilingEstimator(space_sample)
