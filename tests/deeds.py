@@ -111,6 +111,15 @@ def kill_its_group() -> None:
     os.killpg(0, signal.SIGTERM)
 
 
+LEFT = "4321.5"
+"""How long a program sleeps that a trial leaves in a session of its own, as it stands there."""
+
+
+def start_a_session_and_never_end() -> None:
+    subprocess.Popen(["sleep", LEFT], start_new_session=True)
+    time.sleep(3600)
+
+
 def hold_the_interpreter() -> None:
     """In C, for longer than any trial may run."""
     ctypes.PyDLL(None).sleep(3600)
@@ -147,6 +156,7 @@ DEEDS: dict[str, Callable[[], None]] = {
         crash,
         kill_itself,
         kill_its_group,
+        start_a_session_and_never_end,
         hold_the_interpreter,
         take_memory,
         let_a_process_take_memory,

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import functools
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,6 +34,9 @@ ANSWER_SECONDS = JOIN_SECONDS + 30
 
 OTHERS_SECONDS = 10.0
 """How long a driver waits for other workers once one has joined, before it begins without them."""
+
+MOMENT_SECONDS = 60.0
+"""How long after a worker has left a trial that is lost may have been on it."""
 
 LEAVE_SECONDS = 5.0
 """How long workers may take to leave the run, before the driver ends without their answer."""
@@ -61,8 +65,10 @@ class Roster:
         self._refused: dict[str, WorkerError] = {}
         self._told: set[str] = set()
         """Those of which the user has heard that they do not fit."""
-        self._leaving: set[str] = set()
-        """Those that were asked to leave the cluster, and do so or have done so."""
+        self._invited: set[str] = set()
+        """Those that were asked to join, whatever came of it: they may take part, or have done."""
+        self._leaving: dict[str, float] = {}
+        """When those that were asked to leave the cluster did so, on the monotonic clock."""
         self._is_read = False
         self._answered = threading.Condition()
 
@@ -77,8 +83,14 @@ class Roster:
         return next(iter(self._refused.values()))
 
     def is_leaving(self, address: str) -> bool:
-        """Whether a worker was asked to leave the cluster; with no address, whether any was."""
-        return address in self._leaving if address else bool(self._leaving)
+        """Whether a worker was asked to leave the cluster.
+
+        With no address, whether any was a moment ago: then it may be that one.
+        """
+        if address:
+            return address in self._leaving
+        since = time.monotonic() - MOMENT_SECONDS
+        return any(at >= since for at in list(self._leaving.values()))
 
     def begin(self) -> None:
         """Ask those that are there; return when all have answered, or enough of them.
@@ -100,6 +112,8 @@ class Roster:
         self._client.unsubscribe_topic(EVERYTHING)
         for task in list(self._asked.values()):
             self._client.loop.add_callback(task.cancel)
+        for address in {*self._joined, *self._asked, *self._refused}:
+            self._hear_no_more(address)
         self._broadcast(leave_run, self._request.key)
 
     def stop(self, tasks: list[str]) -> None:
@@ -131,18 +145,18 @@ class Roster:
         """Something has happened to the cluster."""
         _, message = event
         if message.get("action") == "add-worker":
-            self._leaving.discard(message["worker"])
+            self._leaving.pop(message["worker"], None)
             self._add(message["worker"])
         elif message.get("action") == "remove-worker":
             if message.get("expected"):
-                self._leaving.add(message["worker"])
+                self._leaving[message["worker"]] = time.monotonic()
             self._remove(message["worker"])
 
     def _hear_worker(self, address: str, event: tuple[float, dict[str, Any]]) -> None:
         """Something has happened to one worker."""
         _, message = event
         if message.get("action") == "closing-worker":
-            self._leaving.add(address)
+            self._leaving[address] = time.monotonic()
 
     def _add(self, address: str) -> None:
         self._refused.pop(address, None)
@@ -157,9 +171,13 @@ class Roster:
             task.cancel()
         self._refused.pop(address, None)
         self._joined.discard(address)
+        self._invited.discard(address)
+        self._hear_no_more(address)
+        self._note_change()
+
+    def _hear_no_more(self, address: str) -> None:
         with contextlib.suppress(ValueError):
             self._client.unsubscribe_topic(address)
-        self._note_change()
 
     async def read_workers(self) -> None:
         """Ask those that are new, and forget those that are gone."""
@@ -204,6 +222,7 @@ class Roster:
         problem = mismatch(mine, _versions_in(answers[address]))
         if problem is not None:
             return WorkerError(address, problem)
+        self._invited.add(address)
         answers = await self._client.run(
             join_run,
             self._client.id,
@@ -228,8 +247,8 @@ class Roster:
         self._tell_changed()
 
     def _broadcast(self, function: Any, argument: Any) -> None:
-        """Let all workers that have joined call ``function``; those that are gone need not."""
-        workers = self.joined()
+        """Let all workers that may take part call ``function``; those that are gone need not."""
+        workers = list(self._invited)
         if not workers or self._client.status != "running":
             return
         with contextlib.suppress(Exception):

@@ -8,8 +8,9 @@ answers, whatever its trial processes do.
 With each command the worker sends three sockets: the trial process talks to the worker by the
 first, the host reports the end of the trial process on the second, and its log keeper
 (``log_keeper``) hears of the worker on the third. Each trial process leads a session, so the host
-can kill it with the processes it has started, but for those that have left its group. A log keeper
-outlives that, and ends by itself.
+can kill it with the processes it has started. Those that have left its group are killed with it,
+too, but not if it ends by itself: then nobody knows whose they are. A log keeper outlives all that,
+and ends by itself.
 
 When the worker is gone, however it went, the kernel closes the command socket, and the host kills
 all trial processes and ends. When the host is killed, the kernel kills the trial processes.
@@ -33,7 +34,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hyn_k8s.search.trial_memory import takes_more
+from hyn_k8s.search.trial_memory import started_by, takes_more
 
 START = b"s"
 """Command: fork a trial process and its log keeper; comes with their three sockets."""
@@ -232,9 +233,13 @@ def _fork() -> int | None:
 
 
 def _kill(child: Child) -> None:
-    """Kill the session that ``child`` leads."""
+    """Kill ``child``, the session that it leads, and what it has started in others."""
+    started = started_by(child.pid)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
+    for pid in started:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _write(path: str, text: str) -> None:

@@ -78,10 +78,20 @@ def _read_sum(pid: int, file: str, names: tuple[str, ...]) -> int:
         for line in pathlib.Path(f"/proc/{pid}/{file}").read_text().splitlines():
             if line.startswith(names):
                 taken += int(line.split()[1]) * 1024
+    return taken + sum(_read_sum(child, file, names) for child in _children(pid))
+
+
+def started_by(pid: int) -> list[int]:
+    """The processes that the process ``pid`` has started, and what these have, that are alive."""
+    return [each for child in _children(pid) for each in (child, *started_by(child))]
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError, ValueError):
         for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                taken += _read_sum(int(child), file, names)
-    return taken
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def _resident(process: psutil.Process) -> int:

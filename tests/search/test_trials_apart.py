@@ -9,10 +9,11 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from distributed import Client
 
-from tests.deeds import DEEDS, DoingModel
+from tests.deeds import DEEDS, LEFT, DoingModel
 from tests.faults.clusters import lives
 from tests.faults.drivers import Scene
 from tests.faults.evidence import Directory
@@ -30,13 +31,13 @@ ENDED = {
 }
 """What is said of the trials that end their processes."""
 
-ENDLESS = "hold_the_interpreter"
+ENDLESS = ("hold_the_interpreter", "start_a_session_and_never_end")
 
 FAILING = "raise_keyboard_interrupt"
 
 HUNGRY = ("take_memory", "let_a_process_take_memory")
 
-HARMLESS = sorted({*DEEDS} - {*ENDED, *HUNGRY, ENDLESS, FAILING})
+HARMLESS = sorted({*DEEDS} - {*ENDED, *HUNGRY, *ENDLESS, FAILING})
 """What trials may do as if they were alone."""
 
 
@@ -113,13 +114,17 @@ def test_an_interrupt_that_a_trial_raises_is_its_failure(
     assert failed["detail"].startswith("KeyboardInterrupt")
 
 
-def test_one_that_lets_nothing_else_of_its_process_run_is_stopped_in_time(
-    cluster: DaskCluster, tmp_path: pathlib.Path
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_one_that_never_ends_is_stopped_in_time_with_all_that_it_has_started(
+    cluster: DaskCluster, tmp_path: pathlib.Path, kind: str
 ) -> None:
     timeout = {"HYN_SEARCH_TRIAL_TIMEOUT": "2"}
-    stopped, following = rows(cluster, tmp_path / "root", ENDLESS, "good", **timeout)
+    stopped, following = rows(cluster, tmp_path / "root", kind, "good", **timeout)
     assert (stopped["status"], following["status"]) == ("failed", "succeeded")
     assert "timed out" in stopped["detail"]
+    assert not [
+        each for each in psutil.process_iter(["cmdline"]) if LEFT in (each.info["cmdline"] or ())
+    ]
 
 
 @pytest.mark.parametrize("kind", HUNGRY)
