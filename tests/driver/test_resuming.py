@@ -68,7 +68,7 @@ def test_another_search_is_refused_and_the_run_stays_as_it_was(
 def test_a_run_that_is_driven_is_waited_for_and_that_is_told(
     pods: Pods, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = "--trials 8 --seconds 2"
+    arguments = "--trials 8 --seconds 0.3 --held 8"
     first = pods.begin(arguments, cluster.address)
     pods.await_told(1)
     second = pods.begin(arguments, cluster.address, must_exist=True)
@@ -76,6 +76,7 @@ def test_a_run_that_is_driven_is_waited_for_and_that_is_told(
     assert waiting.problem is not None
     assert waiting.problem.cause is Cause.TAKEN
     assert "drives it; waiting until it lets go" in waiting.problem.message
+    (pods.folder / "go").touch()
     assert first.ended() == 0, first.said
     assert second.ended() == 0, second.said
     until(lambda: second.outcome().standing.trials.done == 8, "its outcome", 5)

@@ -39,6 +39,7 @@ parser.add_argument("--fail", type=int, default=0, help="the trial that raises")
 parser.add_argument("--endless", type=int, default=0, help="the trial that never ends")
 parser.add_argument("--stuck", type=int, default=0, help="one that lets no other thread run")
 parser.add_argument("--kill", type=int, default=0, help="the trial that kills its worker")
+parser.add_argument("--held", type=int, default=0, help="the trial that waits for a file, go")
 parser.add_argument("--hungry", type=int, default=0, help="the trial that takes all memory")
 parser.add_argument("--model-bytes", type=int, default=0)
 parser.add_argument("--once", action="store_true", help="the special trial is special only once")
@@ -86,6 +87,8 @@ class Noting(Estimator):
         note("executed.jsonl", "begin", self.number)
         if self.number == options.fail:
             raise ValueError(f"trial {self.number} cannot be trained")
+        while self.number == options.held and not os.path.exists(os.path.join(FOLDER, "go")):
+            time.sleep(0.05)
         # Neighbours take different times, so that trials end in another order than they began.
         time.sleep(options.seconds * (1, 0.4, 0.7)[self.number % 3])
         while special("endless", self.number):
