@@ -30,6 +30,29 @@ def print_everywhere() -> None:
     os.write(1, b"by a library in C\n")
 
 
+def print_in_c() -> None:
+    """By C's own buffered stream, which nobody flushes."""
+    ctypes.CDLL(None).printf(b"by printf\n")
+
+
+def close_stdout() -> None:
+    print("before it is closed")
+    sys.stdout.close()
+
+
+def replace_stdout() -> None:
+    sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
+def exit_once() -> None:
+    """Its first attempt prints, and ends its process; the next one prints nothing."""
+    once = pathlib.Path(os.environ[MEETING], "exited")
+    if not once.exists():
+        once.touch()
+        print_and_exit()
+    once.unlink()
+
+
 def print_in_processes() -> None:
     child = os.fork()
     if child == 0:
@@ -98,12 +121,16 @@ def print_beside_another() -> None:
 
 
 def kill_its_log_keeper() -> None:
-    """The other process that has the pipe to which this one prints."""
+    """The other process that reads the pipe to which this one prints; then print more into it."""
     pipe = os.readlink("/proc/self/fd/1")
     for each in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if int(each.name) != os.getpid() and pipe in map(os.readlink, (each / "fd").iterdir()):
+            if int(each.name) not in (os.getpid(), os.getppid()) and pipe in map(
+                os.readlink, (each / "fd").iterdir()
+            ):
                 os.kill(int(each.name), signal.SIGKILL)
+                for _ in range(3000):
+                    print("x" * 1000)
                 return
     raise AssertionError(f"nobody else has {pipe}")
 
@@ -120,6 +147,10 @@ PRINTS: dict[str, Callable[[], None]] = {
     each.__name__: each
     for each in (
         print_everywhere,
+        print_in_c,
+        close_stdout,
+        replace_stdout,
+        exit_once,
         print_in_processes,
         print_in_joblibs,
         print_and_die,

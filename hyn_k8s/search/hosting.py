@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 
 from hyn_k8s import contract
 from hyn_k8s.search.log_orders import LogOrders
-from hyn_k8s.search.trial_host import KILL, LIMIT, LIMIT_FORMAT, READY, START
+from hyn_k8s.search.trial_host import KEEPERS_SECONDS, KILL, LIMIT, LIMIT_FORMAT, READY, START
 from hyn_k8s.search.trial_messages import Answer, Said, TrialProcessError
 
 START_SECONDS = 120.0
@@ -197,7 +197,7 @@ class Host:
         """End it, and kill its trial processes."""
         self._commands.close()
         try:
-            self._process.wait(REPORT_SECONDS)
+            self._process.wait(KEEPERS_SECONDS + REPORT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

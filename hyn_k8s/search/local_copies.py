@@ -9,11 +9,13 @@ made it and however that ended. A mark after its last byte says that a copy is w
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import pathlib
 import re
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -99,6 +101,8 @@ def _is_whole(file: BinaryIO, blob: Blob) -> bool:
 
 def _fill(file: BinaryIO, storage: Storage, blob: Blob) -> None:
     file.truncate(0)
+    if shutil.disk_usage(file.fileno()).free < blob.size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
         digest = hashlib.sha256()
         for piece in read_pieces(storage, blob):
@@ -111,8 +115,7 @@ def _fill(file: BinaryIO, storage: Storage, blob: Blob) -> None:
         file.write(_MARK)
         file.flush()
     except BaseException:
-        with contextlib.suppress(OSError):
-            file.truncate(0)
+        os.ftruncate(file.fileno(), 0)
         raise
 
 

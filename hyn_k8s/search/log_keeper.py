@@ -45,8 +45,8 @@ SAVE_SECONDS = 3.0
 LAST_SECONDS = 5.0
 """How long a storage that fails is tried again when the process has ended."""
 
-MOST_PENDING = 16
-"""How many logs wait for a storage that is away; then the oldest is given up."""
+MOST_PENDING = 16 * MOST_BYTES
+"""How many bytes of logs wait for a storage that is slow or away; then the oldest is given up."""
 
 PIPE_BYTES = 1024 * 1024
 """How much a trial may print before it waits until that is read."""
@@ -156,7 +156,7 @@ class _Keeper:
             elif isinstance(each, Over):
                 self._flush()
                 self._is_running = False
-                self._saver.hurry()
+                self._saver.hurry(self._log)
             else:
                 self._is_silent = False
                 self._take(self._redactor.take(each))
@@ -182,9 +182,11 @@ class _Keeper:
         if len(shown) < len(data) and self._echoed <= MOST_BYTES:
             shown += b"\n--- what this trial prints from here on is in its own log only ---\n"
         self._echoed += len(data)
+        own = select.poll()
+        own.register(2, select.POLLOUT)
         with contextlib.suppress(OSError):
-            while shown:
-                shown = shown[os.write(2, shown) :]
+            while shown and own.poll(0):  # where nobody reads it, nothing waits for that
+                shown = shown[os.write(2, shown[: select.PIPE_BUF]) :]
 
 
 class _Saver:
@@ -211,11 +213,13 @@ class _Saver:
             log.close(cause)
             self._want(log, time.monotonic())
 
-    def hurry(self) -> None:
-        """Write now what is to be written."""
+    def hurry(self, ended: Log | None = None) -> None:
+        """Write now what is to be written; the trial of ``ended`` has printed all it will."""
         with self._changed:
             now = time.monotonic()
             self._pending = dict.fromkeys(self._pending, now)
+            if ended is not None and ended.earlier != b"" and not ended.has_any:
+                self._want(ended, now)  # else the log would end with what an earlier attempt met
             self._changed.notify()
 
     def close(self) -> None:
@@ -228,12 +232,16 @@ class _Saver:
             self._thread.join(2 * LAST_SECONDS)
 
     def _want(self, log: Log, due: float) -> None:
-        if log not in self._pending and len(self._pending) >= MOST_PENDING:
-            del self._pending[next(iter(self._pending))]
         self._pending[log] = min(due, self._pending.get(log, due))
+        while len(self._pending) > 1 and sum(each.held for each in self._pending) > MOST_PENDING:
+            given_up = next(iter(self._pending))
+            del self._pending[given_up]
+            _say_lost(given_up, "too much waits for the storage")
         if self._thread is None:
-            self._thread = threading.Thread(target=self._save_in_time, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._save_in_time, daemon=True)
+            with contextlib.suppress(RuntimeError):  # too many threads now; the next line may have
+                thread.start()
+                self._thread = thread
         self._changed.notify()
 
     def _save_in_time(self) -> None:
@@ -270,6 +278,8 @@ class _Saver:
             except FileNotFoundError:
                 log.earlier = b""
         with self._changed:
+            if not log.has_any and not log.earlier:
+                return
             text = log.text()
         self._storage.write(log.begun.path, text)
 
@@ -280,6 +290,11 @@ class _Saver:
             if self._closes_at is None or now + pause < self._closes_at:
                 self._want(log, now + pause)
                 return
-        sentence = f"The log of trial {log.begun.number} is not kept: {error}\n"
-        with contextlib.suppress(OSError):
-            os.write(2, sentence.encode(errors="backslashreplace"))
+        _say_lost(log, error)
+
+
+def _say_lost(log: Log, reason: object) -> None:
+    """Tell whoever reads the worker's own log that one of a trial is lost, in part or whole."""
+    sentence = f"The log of trial {log.begun.number} is not kept: {reason}\n"
+    with contextlib.suppress(OSError):
+        os.write(2, sentence.encode(errors="backslashreplace"))

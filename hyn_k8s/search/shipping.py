@@ -40,8 +40,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, self._parameter_space):
             return without_random_state(obj)
-        if type(obj) is numpy.ndarray and obj.nbytes >= LARGE_ARRAY:
-            return _reduced(obj)
+        if type(obj) in (numpy.ndarray, numpy.memmap) and obj.nbytes >= LARGE_ARRAY:
+            return _reduced(numpy.asarray(obj))
         reduced = super().reducer_override(obj)
         if reduced is not NotImplemented and isinstance(obj, (type, types.FunctionType)):
             self._note(obj)
@@ -65,10 +65,16 @@ def _reduced(array: Any) -> Any:
     """
     if array.dtype == object:
         order = "F" if array.flags.fnc else "C"
-        return numpy.empty, (array.shape, object, order), _Items(array), None, None, _fill
+        return numpy.empty, (array.shape, array.dtype, order), _Items(array), None, None, _fill
     if not array.flags.forc:
-        return numpy.ascontiguousarray(array).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
-    return NotImplemented
+        array = numpy.ascontiguousarray(array)
+    if array.dtype.kind in "mM":  # numpy itself would copy times into the pickle
+        return _typed, (array.view("i8"), array.dtype)
+    return array.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+
+
+def _typed(array: Any, dtype: Any) -> Any:
+    return array.view(dtype)
 
 
 class _Items:

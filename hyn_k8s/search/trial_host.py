@@ -25,6 +25,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -54,6 +55,9 @@ READY = b"ready"
 END_SECONDS = 3.0
 """How long a trial process has to end after the worker has closed both sockets."""
 
+KEEPERS_SECONDS = 12.0
+"""How long log keepers have at the end; they take 10 s where the storage is away."""
+
 LOOK_SECONDS = 0.2
 """How often the host looks how much memory trial processes with a limit take."""
 
@@ -70,6 +74,8 @@ class Child:
     pid: int
     reports: socket.socket
     """Where its end is reported, and where commands about it come from."""
+    printed: int
+    """The end of its pipe that its log keeper reads."""
     limit: int | None = None
     """How much memory it may take, in bytes."""
     exceeded: bool = False
@@ -85,6 +91,8 @@ class TrialHost:
         self._commands = commands
         self._children: dict[int, Child] = {}
         """By process id; without those that were reported."""
+        self._keepers: dict[int, Child] = {}
+        """By process id: the log keepers that are alive, and whose each is."""
         self._selector = selectors.DefaultSelector()
         self._woken, self._wake = socket.socketpair()
         for each in (self._woken, self._wake):
@@ -127,20 +135,22 @@ class TrialHost:
             self._leave_host()
             return functools.partial(_keep_logs, orders, printed, token)
         orders.close()
-        os.close(printed)
         pid = None if keeper is None else _fork()
-        if pid is None:  # the worker finds the sockets closed
+        if keeper is None or pid is None:  # the worker finds the sockets closed
             channel.close()
             reports.close()
             os.close(output)
+            os.close(printed)
             return None
         if pid == 0:
             reports.close()
+            os.close(printed)
             self._become_trial_process(host)
             return functools.partial(_run_trials, channel, output, token)
         channel.close()
         os.close(output)
-        self._children[pid] = Child(pid, reports)
+        self._children[pid] = Child(pid, reports, printed)
+        self._keepers[keeper] = self._children[pid]
         self._selector.register(reports, selectors.EVENT_READ, self._children[pid])
         return None
 
@@ -162,6 +172,7 @@ class TrialHost:
             each.close()
         for child in self._children.values():
             child.reports.close()
+            os.close(child.printed)
 
     def _obey(self, child: Child) -> None:
         """The worker says something about ``child``, or has closed its socket."""
@@ -199,6 +210,9 @@ class TrialHost:
                 return
             if pid == 0:
                 return
+            kept = self._keepers.pop(pid, None)
+            if kept is not None and kept.pid in self._children:
+                self._read_on(kept)
             child = self._children.pop(pid, None)
             if child is not None:
                 _kill(child)  # what it has started ends with it
@@ -215,6 +229,17 @@ class TrialHost:
         with contextlib.suppress(OSError):  # the worker may not be interested any more
             child.reports.send(report)
         child.reports.close()
+        os.close(child.printed)
+
+    def _read_on(self, child: Child) -> None:
+        """Its log keeper is gone: let another process read what it prints, or it would wait."""
+        if _fork() == 0:
+            printed = os.dup(child.printed)
+            self._leave_host()
+            try:
+                pass_on(printed)
+            finally:
+                os._exit(0)
 
     def _kill_all(self) -> None:
         for child in self._children.values():
@@ -222,6 +247,27 @@ class TrialHost:
         for pid in self._children:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        self._await_keepers()
+
+    def _await_keepers(self) -> None:
+        """Whoever gets them when this process has ended may never reap them."""
+        deadline = time.monotonic() + KEEPERS_SECONDS
+        self._report_ended()
+        while self._keepers and (left := deadline - time.monotonic()) > 0:
+            if select.select([self._woken], [], [], left)[0]:
+                self._woken.recv(4096)
+            self._report_ended()
+
+
+def pass_on(printed: int) -> None:
+    """Write what comes from ``printed`` to this process's standard error, as far as that goes."""
+    os.set_blocking(printed, True)
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    with contextlib.suppress(OSError):
+        while data := os.read(printed, select.PIPE_BUF):
+            if poll.poll(0):
+                os.write(2, data)
 
 
 def _fork() -> int | None:

@@ -34,13 +34,13 @@ class Begun:
     number: int
     worker: str
     again: bool
-    """Whether the trial was begun before, and may have a log."""
+    """Whether the trial may have been begun before, and have a log."""
     at: float
     """When it begins, in seconds since the epoch."""
 
-    def header(self) -> bytes:
+    def header(self, after_others: bool) -> bytes:
         """The line above what this attempt prints."""
-        again = " again" if self.again else ""
+        again = " again" if after_others else ""
         at = datetime.datetime.fromtimestamp(self.at, datetime.UTC)
         moment = at.strftime("%Y-%m-%dT%H:%M:%SZ")
         return f"--- trial {self.number}{again} on {self.worker}, {moment} ---\n".encode()
@@ -152,13 +152,19 @@ class HeadAndTail:
         if len(self._tail) > 2 * self._half:
             del self._tail[: -self._half]
 
-    def text(self) -> bytes:
-        """What is kept of it, with a line that says how much is not."""
-        tail = self._tail[-self._half :]
-        left_out = self._size - len(self._head) - len(tail)
-        if not left_out:
-            return bytes(self._head + tail)
-        return b"%s\n--- %d bytes are left out here ---\n%s" % (self._head, left_out, tail)
+    @property
+    def held(self) -> int:
+        """How many bytes it has in memory."""
+        return len(self._head) + len(self._tail)
+
+    def text(self, most: int | None = None) -> bytes:
+        """What is kept of it, or less, in ``most`` bytes, with a line that says how much is not."""
+        half = self._half if most is None else min(self._half, (most - _NOTE_BYTES) // 2)
+        if self._size <= 2 * half:
+            return bytes(self._head + self._tail)
+        head, tail = self._head[:half], (self._head + self._tail)[-half:]
+        left_out = self._size - len(head) - len(tail)
+        return b"%s\n--- %d bytes are left out here ---\n%s" % (head, left_out, tail)
 
     @classmethod
     def of(cls, data: bytes, most: int) -> bytes:
@@ -178,14 +184,16 @@ class Log:
         self.has_any = False
         """Whether there is anything to keep."""
         self._ends_in_line = False
-        # An earlier attempt may have left as much as is kept, and has a quarter of it.
-        self._kept = HeadAndTail(MOST_BYTES * 3 // 4 - 1 if begun.again else MOST_BYTES)
+        self._kept = HeadAndTail()
+
+    @property
+    def held(self) -> int:
+        """How many bytes it has in memory."""
+        return self._kept.held + len(self.earlier or b"")
 
     def add(self, data: bytes) -> None:
         """Take more output."""
-        if not self.has_any:
-            self._kept.add(self.begun.header())
-            self.has_any = True
+        self.has_any = True
         self._kept.add(data)
         self._ends_in_line = not data.endswith(b"\n")
 
@@ -195,9 +203,16 @@ class Log:
         self.add(f"{start}--- trial {self.begun.number} did not end by itself: {cause}\n".encode())
 
     def text(self) -> bytes:
-        """The whole file."""
+        """The whole file.
+
+        Of earlier attempts, which may have left as much as is kept, a quarter is kept.
+        """
         assert self.earlier is not None, "somebody looks before"
+        header = self.begun.header(bool(self.earlier))
         if not self.earlier:
-            return self._kept.text()
+            return header + self._kept.text(MOST_BYTES - len(header))
         line = b"" if self.earlier.endswith(b"\n") else b"\n"
-        return HeadAndTail.of(self.earlier, MOST_BYTES // 4) + line + self._kept.text()
+        before = HeadAndTail.of(self.earlier, MOST_BYTES // 4) + line + header
+        if not self.has_any:
+            return before + b"--- this attempt has printed nothing ---\n"
+        return before + self._kept.text(MOST_BYTES - len(before))

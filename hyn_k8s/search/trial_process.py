@@ -46,7 +46,7 @@ from hyn_k8s.search.table_settings import use_settings
 from hyn_k8s.search.trial import Materials, SearchTask, run_trial
 from hyn_k8s.search.trial_logs import Begun
 from hyn_k8s.search.trial_messages import Answer, JoinRun, Said, TrialRequest
-from hyn_k8s.search.trial_output import TrialOutput
+from hyn_k8s.search.trial_output import TrialOutput, streams_put_back
 from hyn_k8s.search.trial_usage import Usage
 
 STORED_AFTER_SECONDS = 1.0
@@ -76,11 +76,11 @@ def run_trials(channel: socket.socket, output: int, token: bytes) -> None:
         _say(worker, Said.REFUSED, problem)
         return
     _say(worker, Said.JOINED, None)
-    own, streams = os.getpid(), [(fd, os.dup(fd)) for fd in (0, 1, 2)]
+    own = os.getpid()
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             request = worker.recv_bytes()
-            with _as_it_was(streams):
+            with streams_put_back(), _as_it_was():
                 said, value = answer(
                     here, join.name, request, printing, lambda: _say(worker, Said.WANTED, None)
                 )
@@ -214,12 +214,10 @@ def _enter_search(task: bytes) -> SearchTask:
 
 
 @contextlib.contextmanager
-def _as_it_was(streams: list[tuple[int, int]]) -> Iterator[None]:
-    """Put back afterwards what belongs to the process and the next trial would meet.
-
-    Of each of the ``streams``, which a trial may close, the second number is a copy.
-    """
-    folder, environ = os.getcwd(), dict(os.environ)
+def _as_it_was() -> Iterator[None]:
+    """Put back afterwards what belongs to the process and the next trial would meet."""
+    folder, environ = _current_folder(), dict(os.environ)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     try:
         yield
@@ -231,10 +229,16 @@ def _as_it_was(streams: list[tuple[int, int]]) -> Iterator[None]:
         if dict(os.environ) != environ:
             os.environ.clear()
             os.environ.update(environ)
-        for fd, copy in streams:
-            os.dup2(copy, fd)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         with contextlib.suppress(OSError):  # it may have been deleted meanwhile
             os.chdir(folder)
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # a trial was in it, and deleted it
+        return os.sep
 
 
 def prove_storage(storage: Storage, join: JoinRun) -> None:

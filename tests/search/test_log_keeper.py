@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import signal
 import threading
 import uuid
@@ -15,11 +16,14 @@ from distributed import Client
 
 from hyn_k8s.errors import RunError
 from hyn_k8s.paths import RunPaths
+from hyn_k8s.search import log_keeper
+from hyn_k8s.search.file_storage import FileStorage
+from hyn_k8s.search.log_keeper import _Saver
 from hyn_k8s.search.log_reading import read_log
 from hyn_k8s.search.opening import open_storage
-from hyn_k8s.search.settings import Settings
+from hyn_k8s.search.settings import Settings, StorageSettings
 from hyn_k8s.search.storage import Storage
-from hyn_k8s.search.trial_logs import MOST_BYTES
+from hyn_k8s.search.trial_logs import MOST_BYTES, Begun, Log
 from tests.prints import KEY_NAME, MEETING, PrintingModel
 from tests.processes import PRELOAD, DaskCluster, S3Server, dask_cluster
 from tests.searches import ListSearcher, sample
@@ -106,6 +110,29 @@ def test_all_that_is_printed_is_kept_by_trial(printers: DaskCluster, env: dict[s
         log(env, 2)
     paths = RunPaths("test-1").search(1)
     assert opened(env).list(paths.logs) == [f"{n:05d}.txt" for n in (1, 3, 4, 5)]
+
+
+def test_whatever_a_trial_does_to_its_streams_the_next_one_has_them(
+    printers: DaskCluster, env: dict[str, str]
+) -> None:
+    kinds = ("print_in_c", "close_stdout", "print_everywhere", "replace_stdout", "print_everywhere")
+    rows = run(printers, env, *kinds)
+    assert [row["detail"] for row in rows] == [""] * 5
+    assert kept(env, 1, "by printf")[1:] == ["by printf"]
+    assert kept(env, 2, "before it is closed")[1:] == ["before it is closed"]
+    for trial in (3, 5):
+        assert "by print" in kept(env, trial, "by a library in C")
+
+
+def test_one_that_ended_well_after_all_does_not_end_with_what_ended_it_before(
+    printers: DaskCluster, env: dict[str, str]
+) -> None:
+    (row,) = run(printers, env, "exit_once", HYN_SEARCH_TRIAL_ATTEMPTS="2")
+    assert row["status"] == "succeeded"
+    *_, cause, header, last = kept(env, 1, "has printed nothing ---")
+    assert "did not end by itself" in cause
+    assert header.startswith("--- trial 1 again on ")
+    assert last == "--- this attempt has printed nothing ---"
 
 
 @pytest.mark.parametrize(
@@ -208,3 +235,22 @@ def test_nothing_is_left_when_the_run_has_ended(printers: DaskCluster, env: dict
 def test_without_a_log_keeper_trials_go_on(printers: DaskCluster, env: dict[str, str]) -> None:
     rows = run(printers, env, "kill_its_log_keeper", "print_everywhere")
     assert [row["detail"] for row in rows] == ["", ""]
+
+
+def test_many_short_trials_keep_their_logs_where_the_storage_is_slow(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(FileStorage):
+        def write(self, path: str, data: bytes) -> None:
+            threading.Event().wait(0.02)
+            super().write(path, data)
+
+    settings = StorageSettings("file", str(tmp_path))
+    monkeypatch.setattr(log_keeper, "open_storage", Slow)
+    saver = _Saver(settings)
+    for number in range(100):
+        ended = Log(Begun(f"logs/{number:05d}.txt", number, "worker", False, 0.0))
+        saver.add(ended, b"ValueError: no column age\n")
+        saver.hurry(ended)
+    saver.close()
+    assert len(list((tmp_path / "logs").iterdir())) == 100

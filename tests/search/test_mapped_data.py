@@ -86,6 +86,7 @@ class TestWhatTrialsHave:
             np.array([[number] for number in range(ROWS)] + [[1, 2]], object)[:-1],
             np.zeros(ROWS, [("x", "f8"), ("label", "U7")]),
             np.arange(ROWS * 2).astype("M8[s]"),
+            np.asfortranarray(np.arange(ROWS * 2).astype("m8[ns]").reshape(-1, 4)),
             np.zeros((0, 7)),
         ],
         ids=lambda array: f"{array.dtype}-{array.shape}"[:24],
@@ -148,6 +149,18 @@ class TestSharing:
         work = joblib.Parallel(n_jobs=2, backend="threading", max_nbytes=1000)
         assert work(joblib.delayed(np.sum)(X) for _ in range(3)) == [X.sum()] * 3
         assert joblib.hash(X) == joblib.hash(np.arange(ROWS * 20.0))
+
+    def test_arrays_of_a_file_and_times_are_no_part_of_the_pickle(
+        self, storage: Storage, tmp_path: pathlib.Path
+    ) -> None:
+        np.save(tmp_path / "X.npy", np.arange(ROWS * 3.0))
+        X = np.load(tmp_path / "X.npy", mmap_mode="r")
+        times = pd.DataFrame({"seen": pd.date_range("2020-01-01", periods=ROWS * 2, freq="s")})
+        data = write_data(storage, PATHS, 1, (X, times))
+        assert data.pickled.size < 10_000
+        found, found_times = load_data(Site(storage), data)
+        assert (found == X).all()
+        pd.testing.assert_frame_equal(found_times, times)
 
     def test_small_ones_need_no_file(self, storage: Storage) -> None:
         (found,) = loaded(storage, np.arange(20_000))

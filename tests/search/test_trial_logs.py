@@ -128,11 +128,24 @@ class TestLogs:
         assert (first, second) == (b"of the first", b"of the second")
         assert header.startswith(b"--- trial 7 again on node-2")
 
+    def test_the_first_attempt_is_no_other_one_though_it_may_have_been(self) -> None:
+        log = Log(AGAIN)
+        log.earlier = b""
+        log.add(b"hello\n")
+        assert log.text() == b"--- trial 7 on node-2, 2026-01-01T00:01:00Z ---\nhello\n"
+
+    def test_one_that_prints_nothing_is_below_another_one_that_did(self) -> None:
+        log = Log(AGAIN)
+        log.earlier = b"of the first"
+        *_, last = log.text().splitlines()
+        assert last == b"--- this attempt has printed nothing ---"
+
     @pytest.mark.parametrize("begun", [BEGUN, AGAIN])
     def test_all_attempts_together_are_no_more_than_is_kept(self, begun: Begun) -> None:
         log = Log(begun)
         log.earlier = b"earlier\n" * MOST_BYTES if begun.again else b""
         for _ in range(30):
             log.add(b"x" * 100_000)
-        assert len(log.text()) <= MOST_BYTES
+        assert MOST_BYTES - 1000 < len(log.text()) <= MOST_BYTES
+        assert f"--- {3_000_000 - log.text().count(b'x')} bytes are".encode() in log.text()
         assert log.text().startswith(b"earlier" if begun.again else b"--- trial 7")
