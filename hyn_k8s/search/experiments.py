@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from hyn_k8s.search import private_names
 from hyn_k8s.search.session import current_session
 
 
 def experiment_of(hyper_model: Any) -> Any:
     """The experiment that searches with ``hyper_model``, None if the script does so itself."""
-    return getattr(hyper_model.context, "_map", {}).get("exp")
+    return private_names.contents_of(hyper_model.context).get("exp")
 
 
 def keep_pipeline_of(hyper_model: Any) -> None:

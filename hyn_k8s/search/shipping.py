@@ -22,6 +22,7 @@ import cloudpickle
 import numpy
 
 from hyn_k8s.errors import ScriptError
+from hyn_k8s.search import private_names
 
 LARGE_ARRAY = 64 * 1024
 """From how many bytes an array is worth a place of its own."""
@@ -139,7 +140,7 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name)
-        if (module, name) == ("cloudpickle.cloudpickle", "_class_setstate"):
+        if (module, name) == private_names.CLASS_SETSTATE:
             return lambda kind, state: kind if is_at_home(kind) else found(kind, state)
         return found
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from hyn_k8s.errors import HynError
 from hyn_k8s.paths import SearchPaths
-from hyn_k8s.search import binding, site
+from hyn_k8s.search import binding, private_names, site
 from hyn_k8s.search.binding import Watched
 from hyn_k8s.search.file_errors import file_error
 from hyn_k8s.search.mapped_data import SentData
@@ -92,7 +92,8 @@ def run_trial(
     rooted = here.storage.rooted(model)
     with _noted_failure() as noted, binding.watching(rooted) as watched:
         try:
-            trial = hyper_model._run_trial(
+            trial = private_names.run_trial(
+                hyper_model,
                 space_sample,
                 number,
                 *materials.arguments,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from hyn_k8s.search import private_names
 from hyn_k8s.search.compat.fix import Fix, space_of_one
 
 
@@ -81,12 +82,12 @@ def _random_state_of_its_own() -> Iterator[None]:
     """Within, Hypernets draws from other random numbers than the script's."""
     from hypernets.core import random_state
 
-    scripts = random_state._hypernets_random_state
+    scripts = private_names.scripts_random_state()
     random_state.set_random_state(0)
     try:
         yield
     finally:
-        random_state._hypernets_random_state = scripts
+        private_names.put_back_random_state(scripts)
 
 
 def _move_the_tree_on() -> None:
