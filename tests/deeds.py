@@ -125,6 +125,11 @@ def hold_the_interpreter() -> None:
     ctypes.PyDLL(None).sleep(3600)
 
 
+def use_memory() -> None:
+    """600 MB, for a moment."""
+    assert np.ones(75_000_000).sum() == 75_000_000
+
+
 def take_memory() -> None:
     """More than a gigabyte."""
     table = np.ones(150_000_000)
@@ -158,6 +163,7 @@ DEEDS: dict[str, Callable[[], None]] = {
         kill_its_group,
         start_a_session_and_never_end,
         hold_the_interpreter,
+        use_memory,
         take_memory,
         let_a_process_take_memory,
     )
