@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.e2e.kube import EVERY, Kube, Object
 from tests.e2e.objects import MOUNT, Storage, s3_storage, shared_storage
-from tests.e2e.searches import check_exact_set, read_trials
+from tests.e2e.searches import check_exact_set, read, read_trials
 from tests.kind.cluster import Cluster
 from tests.waiting import until
 
@@ -201,6 +201,12 @@ class AppliedSearch:
         )
         check_exact_set(trials, number)
         return trials
+
+    def trial_log(self, number: int) -> list[str]:
+        """The lines of what a trial printed, read from the storage as a user would."""
+        command = ["hyn-k8s", "logs", self.run_name(), "--trial", str(number)]
+        found = read(self._kube, self.namespace, self._image, self._kept.reader, command)
+        return found.splitlines()
 
     def events(self) -> list[Object]:
         """The Events about it."""

@@ -119,7 +119,7 @@ def workers_asked(kube: Kube, search: AppliedSearch) -> int:
 
 
 @pytest.mark.full
-def test_a_trial_that_takes_all_memory_of_its_worker_is_begun_again(
+def test_a_trial_that_takes_all_memory_is_stopped_and_begun_again_and_its_worker_stays(
     kube: Kube, cluster: Cluster, namespace: str, shared: Kept
 ) -> None:
     search = applied(
@@ -127,10 +127,20 @@ def test_a_trial_that_takes_all_memory_of_its_worker_is_begun_again(
         script={"inline": SCRIPT},
         args=["--trials", "9", "--hungry", "4", "--once"],
         executors=3,
-        worker={"resources": {"requests": {"memory": "512Mi"}, "limits": {"memory": "700Mi"}}},
+        worker={"resources": {"requests": {"memory": "512Mi"}, "limits": {"memory": "1Gi"}}},
     )
+    search.await_done(9)
+    restarts = [
+        container["restartCount"]
+        for pod in search.pods("worker")
+        for container in pod["status"]["containerStatuses"]
+    ]
     search.await_complete()
     search.check_trials(9)
+    assert set(restarts) <= {0}
+    (cause,) = [line for line in search.trial_log(4) if "did not end by itself" in line]
+    assert "it took more than 0." in cause
+    assert "HYN_SEARCH_MEMORY" in cause
 
 
 @pytest.mark.full  # that their runs have two names, tests/test_names.py shows

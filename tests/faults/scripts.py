@@ -97,8 +97,8 @@ class Noting(Estimator):
             re.match("(a+)+$", "a" * 64 + "b")  # for years, and it holds the GIL
         if special("kill", self.number):
             os.kill(os.getpid(), signal.SIGKILL)
-        taken = []
-        while special("hungry", self.number):
+        taken, is_hungry = [], special("hungry", self.number)
+        while is_hungry:
             taken.append(os.urandom(1) * 20_000_000)
             time.sleep(0.02)
         note("executed.jsonl", "end", self.number)
