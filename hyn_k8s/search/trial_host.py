@@ -211,7 +211,7 @@ class TrialHost:
             if pid == 0:
                 return
             kept = self._keepers.pop(pid, None)
-            if kept is not None and kept.pid in self._children:
+            if kept is not None and kept.pid in self._children and kept.ends_at is None:
                 self._read_on(kept)
             child = self._children.pop(pid, None)
             if child is not None:

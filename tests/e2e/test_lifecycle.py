@@ -138,9 +138,12 @@ def test_a_trial_that_takes_all_memory_is_stopped_and_begun_again_and_its_worker
     search.await_complete()
     search.check_trials(9)
     assert set(restarts) <= {0}
-    (cause,) = [line for line in search.trial_log(4) if "did not end by itself" in line]
-    assert "it took more than 0." in cause
-    assert "HYN_SEARCH_MEMORY" in cause
+    # Once in each pod that it comes to.
+    causes = [line for line in search.trial_log(4) if "did not end by itself" in line]
+    assert 1 <= len(causes) <= 3
+    for cause in causes:
+        assert "it took more than 0." in cause
+        assert "HYN_SEARCH_MEMORY" in cause
 
 
 @pytest.mark.full  # that their runs have two names, tests/test_names.py shows
