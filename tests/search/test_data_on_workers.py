@@ -30,20 +30,20 @@ COPIES = pathlib.Path(tempfile.gettempdir(), f"hyn-k8s-{os.getuid()}")
 
 
 class Witness(Callback):
-    """Notes after each trial what the storage has of the data; ends the driver after ``last``."""
+    """Notes after each trial what the storage has of the data; may end the driver then."""
 
-    def __init__(self, storage: Storage, last: int = 0) -> None:
+    def __init__(self, storage: Storage, interrupts: bool = False) -> None:
         super().__init__()
         self.seen: set[tuple[str, Any]] = set()
         self._storage = storage
-        self._last = last
+        self._interrupts = interrupts
 
     def on_trial_end(self, hyper_model: Any, space: Any, number: int, *args: Any) -> None:
         for name in arrays(self._storage):
             path = pathlib.Path(self._storage.rooted(f"{SEARCH}/{name}"))
             stat = path.stat() if self._storage.settings.kind == "file" else None
             self.seen.add((name, stat and (stat.st_ino, stat.st_mtime_ns)))
-        if number == self._last:
+        if self._interrupts:
             raise KeyboardInterrupt
 
 
@@ -88,15 +88,15 @@ def test_a_resumed_search_does_not_write_them_again(
     cluster: DaskCluster, tmp_path: pathlib.Path
 ) -> None:
     X, seen = data(), []
-    samples = [sample(number / 10) for number in range(1, 7)]
-    for last in (3, 0):
+    samples = [sample(number / 10) for number in range(1, 10)]
+    for interrupts in (True, False):
         with session_on(cluster.address, str(tmp_path)) as (session, _):
-            witness = Witness(session.storage, last)
+            witness = Witness(session.storage, interrupts)
             model = SpoilingModel(ListSearcher(samples), **TASK, callbacks=[witness])
             try:
                 search(model, X.copy(), max_trials=len(samples))
             except KeyboardInterrupt:
-                assert last == 3
+                assert interrupts
                 assert len(arrays(session.storage)) == 1
             seen.append(witness.seen)
             storage = session.storage
