@@ -102,9 +102,8 @@ class Account:
         storage = self._session.storage
         committed = self._recorder.committed_models() | self._values
         # Space is freed first: a full storage may be why the search ends.
-        removal.remove_passing(storage, self._paths)
+        removal.remove_passing(storage, self._paths, state in FINISHED_STATES)
         if state in FINISHED_STATES:  # else some may be journaled, and not yet reported
-            removal.remove_arrays(storage, self._paths)
             removal.remove_uncommitted(storage, self._paths, committed)
         self._recorder.write(self.progress, state, self._pareto)
         if state in FINISHED_STATES:

@@ -7,14 +7,15 @@ It is the trial host's child, and reads the pipe that the trial process prints i
 - It is a fork, so it costs a few MB, and each keeps its own process's output: trials do not mix.
 
 A log is written when its trial ends, and while it runs SAVE_SECONDS after something new was
-printed. Nothing is polled. A trial that prints nothing costs the storage nothing: the storage is
-opened at the first line. Output is read also while the storage is slow or away, so no trial waits
-for it; what is kept of one trial takes MOST_BYTES at most, here and there, and no disk.
+printed. Nothing is polled. A trial that prints nothing costs the storage nothing, unless it may
+have been begun before: the storage is opened at the first line. Output is read also while the
+storage is slow or away, so no trial waits for it; what is kept of one trial takes MOST_BYTES at
+most, here and there, and no disk.
 
 Several attempts at a trial write one file, one below the other. Of two that run at the same time,
 because one's worker was believed lost, the last one to write remains.
 
-All that is kept also goes to the worker's own log, for those who look there (``kubectl logs``).
+It also goes to the worker's own log, if that is read, for those who look there (``kubectl logs``).
 That log may be a file on a small disk, so no more than MOST_BYTES of a trial do.
 """
 
@@ -76,9 +77,9 @@ def keep_logs(orders: socket.socket, printed: int, token: bytes) -> None:
     with contextlib.suppress(OSError):  # more than a user may have
         fcntl.fcntl(printed, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     os.set_blocking(printed, False)
-    ends = [Connection(orders.detach())]
+    worker = Connection(orders.detach())
     try:
-        join: JoinRun = pickle.loads(ends[0].recv_bytes())
+        join: JoinRun = pickle.loads(worker.recv_bytes())
     except (EOFError, OSError):
         return
     try:
@@ -86,7 +87,7 @@ def keep_logs(orders: socket.socket, printed: int, token: bytes) -> None:
     except HynError:
         return  # the trial process meets with the same, and says so
     secrets = secrets_of([join.storage, settings])
-    _Keeper(settings, secrets, ends[0], printed, token).serve()
+    _Keeper(settings, secrets, worker, printed, token).serve()
 
 
 def secrets_of(settings: Iterable[StorageSettings]) -> list[str]:

@@ -53,18 +53,27 @@ def remove_proof(storage: Storage, run: str) -> None:
 
 def remove_arrays(storage: Storage, paths: SearchPaths, kept: str = "") -> None:
     """Remove the large arrays of the search's data, but for the file ``kept``."""
-    names = [name for name in storage.list(paths.directory) if name.startswith("data-")]
+    _delete_arrays(storage, paths, storage.list(paths.directory), kept)
+
+
+def _delete_arrays(
+    storage: Storage, paths: SearchPaths, names: Sequence[str], kept: str = ""
+) -> None:
+    """Delete the files of arrays among the ``names`` in the search's directory."""
     owns = RunPaths(paths.run).owns
-    files = [f"{paths.directory}/{name}" for name in names]
+    files = [f"{paths.directory}/{name}" for name in names if name.startswith("data-")]
     storage.delete_all([file for file in files if owns(file) and file != kept])
 
 
-def remove_passing(storage: Storage, paths: SearchPaths) -> None:
+def remove_passing(storage: Storage, paths: SearchPaths, is_finished: bool = False) -> None:
     """Remove what trials read while the search runs, of this driver and of earlier ones.
 
-    Large arrays stay: a driver that resumes the search does not write them again.
+    Large arrays stay until it ``is_finished``: a driver that resumes it does not write them again.
     """
-    for name in storage.list(paths.directory):
+    names = storage.list(paths.directory)
+    if is_finished:
+        _delete_arrays(storage, paths, names)
+    for name in names:
         if name in ("known", "data.pkl") or name.startswith("driver-"):
             _remove(storage, f"{paths.directory}/{name}", RunPaths(paths.run).owns)
 

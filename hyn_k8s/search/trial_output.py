@@ -46,7 +46,7 @@ class TrialOutput:
     def _write(self, mark: bytes) -> None:
         try:
             os.write(self._fd, mark)  # at once, being short
-        except OSError:  # nobody keeps logs any more, which is no reason for a trial to fail
+        except OSError:  # a trial has closed it, which is no reason for the next one to fail
             for number in (1, 2):
                 os.dup2(self._workers_log, number)
 

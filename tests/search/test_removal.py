@@ -135,6 +135,11 @@ class TestPassing:
         removal.remove_arrays(open(), SEARCH)
         assert left(open()) == sorted(USERS)
 
+    def test_they_go_with_the_rest_when_the_search_is_finished(self, open: Opener) -> None:
+        write(open(), [ARRAYS, SEARCH.data(1), *USERS])
+        removal.remove_passing(open(), SEARCH, is_finished=True)
+        assert left(open()) == sorted(USERS)
+
     def test_a_proof_goes_with_what_workers_left_of_it(self, open: Opener) -> None:
         write(open(), [*OF_RUN, *USERS])
         removal.remove_proof(open(), "heart-1")
